@@ -1,0 +1,226 @@
+//! What can go wrong, on either side of the wire.
+
+use core::fmt;
+
+use crate::ErrorCode;
+
+/// Why reading stopped, and where.
+///
+/// Every reading function of this crate fails with this type. It is `Copy`, it
+/// names the byte at fault, and once a parser has returned one, it returns the
+/// same one until it is reset (protocol, section 3, rules 8 and 11).
+///
+/// ```
+/// use gotalk::{ErrorCode, ErrorKind, Field, Parser};
+///
+/// let mut parser = Parser::new();
+/// let mut events = parser.feed(b"01R0001zzzzzzzz");
+/// events.next(); // the version
+/// let error = events.next().unwrap().unwrap_err();
+/// assert_eq!(error.kind, ErrorKind::InvalidDigit { byte: b'z', field: Field::PayloadSize });
+/// assert_eq!(error.offset, 7);
+/// assert_eq!(error.protocol_code(), Some(ErrorCode::INVALID_MESSAGE));
+/// assert_eq!(error.to_string(), "byte 7: 'z' is not a hexadecimal digit of the payload size");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Error {
+    /// What was wrong.
+    pub kind: ErrorKind,
+    /// The place of the wrong byte, in bytes from the start of the stream. At an
+    /// unexpected end it is the number of bytes that were read.
+    pub offset: u64,
+}
+
+/// The kinds of [`Error`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The peer speaks a version other than 1. Answer with your own version, then
+    /// `f00000001`, and close.
+    UnsupportedVersion(u8),
+    /// No message starts with this byte.
+    UnknownType(u8),
+    /// A byte stands where a digit of `[0-9a-fA-F]` must.
+    InvalidDigit {
+        /// The byte that is no digit.
+        byte: u8,
+        /// The number that it stands in.
+        field: Field,
+    },
+    /// The input ended inside the version or a message. Only the `finish` methods say so.
+    UnexpectedEnd {
+        /// The least number of bytes that would complete the message as far as it
+        /// is known; 0 when only an event was left untaken.
+        missing: u32,
+    },
+}
+
+/// The numbers on the wire, as an [`ErrorKind::InvalidDigit`] names them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Field {
+    /// The protocol version, two digits at the start of the stream.
+    Version,
+    /// The length of an operation's or a notification's name, three digits.
+    NameLength,
+    /// The wait of a retry result, eight digits.
+    Wait,
+    /// The load of a heartbeat, four digits.
+    Load,
+    /// The time of a heartbeat, eight digits.
+    Time,
+    /// The code of a protocol error, eight digits.
+    Code,
+    /// The size of a payload, eight digits.
+    PayloadSize,
+}
+
+impl Error {
+    /// The code to answer this error with, in a protocol error message, before
+    /// closing the connection. `None` at the end of input: there is nobody left to
+    /// tell, and the bytes that came were not wrong.
+    pub const fn protocol_code(&self) -> Option<ErrorCode> {
+        match self.kind {
+            ErrorKind::UnsupportedVersion(_) => Some(ErrorCode::UNSUPPORTED),
+            ErrorKind::UnknownType(_) | ErrorKind::InvalidDigit { .. } => {
+                Some(ErrorCode::INVALID_MESSAGE)
+            }
+            ErrorKind::UnexpectedEnd { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "byte {}: {}", self.offset, self.kind)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnsupportedVersion(version) => {
+                write!(f, "protocol version {version:#04x} is not supported")
+            }
+            Self::UnknownType(byte) => write!(f, "{} is not a message type", Byte(*byte)),
+            Self::InvalidDigit { byte, field } => {
+                write!(f, "{} is not a hexadecimal digit of the {field}", Byte(*byte))
+            }
+            Self::UnexpectedEnd { missing: 0 } => {
+                f.write_str("the input ended before its last event was taken")
+            }
+            Self::UnexpectedEnd { missing } => {
+                write!(f, "the input ended too soon: at least {missing} bytes are missing")
+            }
+        }
+    }
+}
+
+/// A byte for people: as a character where it is printable, else as a number.
+struct Byte(u8);
+
+impl fmt::Display for Byte {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            b' '..=b'~' => write!(f, "'{}'", char::from(self.0)),
+            byte => write!(f, "byte {byte:#04x}"),
+        }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Version => "version",
+            Self::NameLength => "name length",
+            Self::Wait => "wait",
+            Self::Load => "load",
+            Self::Time => "time",
+            Self::Code => "error code",
+            Self::PayloadSize => "payload size",
+        })
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Why a message was not written. The buffer is as it was before the call
+/// (protocol, section 4, rules 2, 3 and 6).
+///
+/// ```
+/// use gotalk::{RequestId, WriteError, Writer};
+///
+/// let mut buffer = [0; 16];
+/// let mut writer = Writer::new(&mut buffer);
+/// assert_eq!(
+///     writer.single_result(RequestId::new(*b"0001"), b"hello"),
+///     Err(WriteError::BufferTooSmall { needed: 18, available: 16 }),
+/// );
+/// assert!(writer.is_empty());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The message does not fit.
+    BufferTooSmall {
+        /// The length of the whole refused message, in bytes.
+        needed: usize,
+        /// What was free in the buffer, in bytes.
+        available: usize,
+    },
+    /// The name is longer than the [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) bytes that
+    /// three digits can say.
+    NameTooLong {
+        /// The length of the name, in bytes.
+        len: usize,
+    },
+    /// The payload is longer than the 4 294 967 295 bytes that eight digits can say.
+    PayloadTooLong {
+        /// The length of the payload, in bytes.
+        len: usize,
+    },
+    /// An operation or a notification needs a name: the reference peers cannot
+    /// read, or cannot ask for, an empty one.
+    EmptyName,
+    /// An empty part would end the stream. The end has a method of its own.
+    EmptyPart,
+    /// The payload is not as long as its frame says.
+    PayloadMismatch {
+        /// What the frame announces, in bytes; 0 for a message without payload.
+        announced: u32,
+        /// The length of the payload that was given, in bytes.
+        given: usize,
+    },
+    /// A protocol error was written before: nothing may follow it.
+    Closed,
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BufferTooSmall { needed, available } => {
+                write!(f, "the message takes {needed} bytes and {available} are free in the buffer")
+            }
+            Self::NameTooLong { len } => {
+                write!(f, "a name of {len} bytes is longer than 4095")
+            }
+            Self::PayloadTooLong { len } => {
+                write!(f, "a payload of {len} bytes is longer than 4294967295")
+            }
+            Self::EmptyName => f.write_str("the name is empty"),
+            Self::EmptyPart => f.write_str("an empty part would end the stream"),
+            Self::PayloadMismatch { announced, given } => write!(
+                f,
+                "the frame announces a payload of {announced} bytes, and {given} were given"
+            ),
+            Self::Closed => f.write_str("nothing may follow a protocol error"),
+        }
+    }
+}
+
+impl core::error::Error for WriteError {}

@@ -1,0 +1,613 @@
+//! The vocabulary of the wire: what a message is, without its payload bytes.
+//!
+//! Every message is its type byte and then, in this order, those of these fields
+//! that its type has: an id, a name behind its length, an *extra* number (the wait
+//! or the load) and always a *last* number of eight digits (the payload's size, the
+//! time or the code). [`MessageType`] says which; parser and writer both follow it,
+//! and [`Fields`] is a message in that form.
+
+use core::fmt;
+use core::str::Utf8Error;
+
+/// The version of the protocol that this crate speaks.
+pub const VERSION: u8 = 1;
+
+/// The length of the version at the start of each direction, in bytes.
+pub const VERSION_LEN: usize = 2;
+
+/// The longest name that the wire can carry, in bytes.
+pub const MAX_NAME_LEN: usize = 0xfff;
+
+/// The longest header: that of a request whose name is [`MAX_NAME_LEN`] long, in bytes.
+pub const MAX_HEADER_LEN: usize = MessageType::SingleRequest.header_len(MAX_NAME_LEN);
+
+/// The type of a message; its value is the byte that stands for it on the wire
+/// (protocol, section 1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u8)]
+pub enum MessageType {
+    /// `r`: a request in one message, answered by one result.
+    SingleRequest = b'r',
+    /// `s`: the start of a request in parts.
+    StreamRequest = b's',
+    /// `p`: a further part of a request; an empty one is its end.
+    StreamRequestPart = b'p',
+    /// `R`: the result of a request.
+    SingleResult = b'R',
+    /// `S`: a part of a result; an empty one is its end.
+    StreamResult = b'S',
+    /// `E`: the request was at fault and is not to be made again as it is.
+    ErrorResult = b'E',
+    /// `e`: the responder was at fault; the request may be made again after a wait.
+    RetryResult = b'e',
+    /// `n`: a message that is never answered.
+    Notification = b'n',
+    /// `h`: the sender is alive, and how busy it is.
+    Heartbeat = b'h',
+    /// `f`: the sender is about to close the connection, and why.
+    ProtocolError = b'f',
+}
+
+impl MessageType {
+    /// The byte on the wire.
+    pub const fn as_byte(self) -> u8 {
+        self as u8
+    }
+
+    /// The type that a byte stands for, if any does.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            b'r' => Self::SingleRequest,
+            b's' => Self::StreamRequest,
+            b'p' => Self::StreamRequestPart,
+            b'R' => Self::SingleResult,
+            b'S' => Self::StreamResult,
+            b'E' => Self::ErrorResult,
+            b'e' => Self::RetryResult,
+            b'n' => Self::Notification,
+            b'h' => Self::Heartbeat,
+            b'f' => Self::ProtocolError,
+            _ => return None,
+        })
+    }
+
+    /// Whether messages of this type carry a request id.
+    pub const fn has_id(self) -> bool {
+        !matches!(self, Self::Notification | Self::Heartbeat | Self::ProtocolError)
+    }
+
+    /// Whether messages of this type carry a name.
+    pub const fn has_name(self) -> bool {
+        matches!(self, Self::SingleRequest | Self::StreamRequest | Self::Notification)
+    }
+
+    /// Whether messages of this type carry a payload, be it empty.
+    pub const fn has_payload(self) -> bool {
+        !matches!(self, Self::Heartbeat | Self::ProtocolError)
+    }
+
+    /// The digits of the extra number: those of a wait or a load, else none.
+    pub(crate) const fn extra_digits(self) -> usize {
+        match self {
+            Self::RetryResult => 8,
+            Self::Heartbeat => 4,
+            _ => 0,
+        }
+    }
+
+    /// The length of a header of this type, in bytes, with a name of `name_len`
+    /// bytes. Types without a name take no notice of it, so that
+    /// `header_len(0)` is the least length of any type.
+    ///
+    /// ```
+    /// use gotalk::MessageType;
+    ///
+    /// // Room for any notification called "log" with up to 80 bytes of payload.
+    /// const ROOM: usize = MessageType::Notification.header_len("log".len()) + 80;
+    /// let buffer = [0u8; ROOM];
+    /// # assert_eq!(buffer.len(), 95);
+    /// ```
+    pub const fn header_len(self, name_len: usize) -> usize {
+        let mut len = 1 + self.extra_digits() + 8;
+        if self.has_id() {
+            len += 4;
+        }
+        if self.has_name() {
+            len += 3 + name_len;
+        }
+        len
+    }
+}
+
+/// The id of a request: four bytes of the requester's choice that come back with
+/// every result (protocol, section 3, rule 4).
+///
+/// Ids are bytes, not text: one peer counts in binary, another in base 36. Two
+/// requests that are open at once need different ones, and the id of a stream must
+/// not be used a second time on the same connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId([u8; 4]);
+
+impl RequestId {
+    /// The id with these bytes.
+    pub const fn new(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes as they stand on the wire.
+    pub const fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+
+    /// The id that reads as `number` in four base-36 digits (`0-9a-z`), the form
+    /// that people and gotalk.js use; `None` from 36⁴ = 1 679 616 on.
+    ///
+    /// ```
+    /// use gotalk::RequestId;
+    ///
+    /// assert_eq!(RequestId::from_number(1), Some(RequestId::new(*b"0001")));
+    /// assert_eq!(RequestId::from_number(1_679_615), Some(RequestId::new(*b"zzzz")));
+    /// assert_eq!(RequestId::from_number(1_679_616), None);
+    /// ```
+    pub const fn from_number(number: u32) -> Option<Self> {
+        const fn digit(number: u32) -> u8 {
+            match (number % 36) as u8 {
+                digit @ 0..=9 => b'0' + digit,
+                digit => b'a' + (digit - 10),
+            }
+        }
+        if number >= 36 * 36 * 36 * 36 {
+            return None;
+        }
+        Some(Self([
+            digit(number / (36 * 36 * 36)),
+            digit(number / (36 * 36)),
+            digit(number / 36),
+            digit(number),
+        ]))
+    }
+
+    /// The number that [`from_number`](Self::from_number) makes this id of; `None`
+    /// for every other id.
+    pub const fn to_number(self) -> Option<u32> {
+        const fn value(byte: u8) -> Option<u32> {
+            match byte {
+                b'0'..=b'9' => Some((byte - b'0') as u32),
+                b'a'..=b'z' => Some((byte - b'a') as u32 + 10),
+                _ => None,
+            }
+        }
+        let [a, b, c, d] = self.0;
+        match (value(a), value(b), value(c), value(d)) {
+            (Some(a), Some(b), Some(c), Some(d)) => Some(((a * 36 + b) * 36 + c) * 36 + d),
+            _ => None,
+        }
+    }
+}
+
+impl From<[u8; 4]> for RequestId {
+    fn from(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<RequestId> for [u8; 4] {
+    fn from(id: RequestId) -> Self {
+        id.0
+    }
+}
+
+/// The bytes as text, each unprintable one escaped: `RequestId("0001")`.
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId(\"{}\")", self.0.escape_ascii())
+    }
+}
+
+/// The bytes as text, each unprintable one escaped.
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for RequestId {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "RequestId({=[u8; 4]:a})", self.0);
+    }
+}
+
+/// The name of an operation or a notification: bytes that are UTF-8 as a rule, but
+/// need not be (protocol, section 3, rule 5).
+///
+/// It compares with strings directly, which is how a dispatcher would use it:
+///
+/// ```
+/// use gotalk::Name;
+///
+/// let op = Name::from(b"echo".as_slice());
+/// assert!(op == "echo");
+/// match op.as_bytes() {
+///     b"echo" => { /* … */ }
+///     _ => { /* an operation that nobody has */ }
+/// }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Name<'a>(&'a [u8]);
+
+impl<'a> Name<'a> {
+    /// The bytes as they stand on the wire.
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The name as text.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not UTF-8. The check is made here, not while reading.
+    pub const fn as_str(self) -> Result<&'a str, Utf8Error> {
+        core::str::from_utf8(self.0)
+    }
+
+    /// The length in bytes.
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no byte in it. A parser can read such a name; the writer's
+    /// methods refuse to send one.
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> From<&'a [u8]> for Name<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'a, const L: usize> From<&'a [u8; L]> for Name<'a> {
+    fn from(bytes: &'a [u8; L]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+}
+
+impl PartialEq<str> for Name<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Name<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        *self == **other
+    }
+}
+
+impl PartialEq<Name<'_>> for str {
+    fn eq(&self, other: &Name<'_>) -> bool {
+        other == self
+    }
+}
+
+impl PartialEq<Name<'_>> for &str {
+    fn eq(&self, other: &Name<'_>) -> bool {
+        other == *self
+    }
+}
+
+/// The name as a quoted string, control characters escaped, and each byte that is
+/// not UTF-8 as `\xNN`.
+impl fmt::Debug for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        for chunk in self.0.utf8_chunks() {
+            write!(f, "{}", chunk.valid().escape_debug())?;
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        f.write_str("\"")
+    }
+}
+
+/// The name as text, with U+FFFD for what is not UTF-8.
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("\u{fffd}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Name<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self.as_str() {
+            Ok(text) => defmt::write!(f, "{=str:?}", text),
+            Err(_) => defmt::write!(f, "{=[u8]:a}", self.0),
+        }
+    }
+}
+
+/// Why a peer closes the connection (protocol, section 1). Codes above 3 have no
+/// meaning yet; they are kept as they are.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode(u32);
+
+impl ErrorCode {
+    /// 0: closed by an abnormal condition.
+    pub const ABNORMAL: Self = Self(0);
+    /// 1: unsupported protocol version.
+    pub const UNSUPPORTED: Self = Self(1);
+    /// 2: invalid message.
+    pub const INVALID_MESSAGE: Self = Self(2);
+    /// 3: communicating took too long.
+    pub const TIMEOUT: Self = Self(3);
+
+    fn meaning(self) -> Option<&'static str> {
+        match self {
+            Self::ABNORMAL => Some("abnormal"),
+            Self::UNSUPPORTED => Some("unsupported protocol"),
+            Self::INVALID_MESSAGE => Some("invalid message"),
+            Self::TIMEOUT => Some("timeout"),
+            _ => None,
+        }
+    }
+}
+
+impl From<u32> for ErrorCode {
+    fn from(code: u32) -> Self {
+        Self(code)
+    }
+}
+
+impl From<ErrorCode> for u32 {
+    fn from(code: ErrorCode) -> Self {
+        code.0
+    }
+}
+
+/// The number and, where it has one, its meaning: `ErrorCode(3, timeout)`.
+impl fmt::Debug for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.meaning() {
+            Some(meaning) => write!(f, "ErrorCode({}, {meaning})", self.0),
+            None => write!(f, "ErrorCode({})", self.0),
+        }
+    }
+}
+
+/// The meaning and the number: `timeout (3)`, or `code 4` where it has no meaning.
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.meaning() {
+            Some(meaning) => write!(f, "{meaning} ({})", self.0),
+            None => write!(f, "code {}", self.0),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for ErrorCode {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self.meaning() {
+            Some(meaning) => defmt::write!(f, "ErrorCode({=u32}, {=str})", self.0, meaning),
+            None => defmt::write!(f, "ErrorCode({=u32})", self.0),
+        }
+    }
+}
+
+/// A message without its payload bytes: all that its header says.
+///
+/// The parser yields it and the writer takes it, so a round trip is an equality.
+/// Version 1 has these ten messages and no more, hence no wildcard is needed.
+/// Sections 1 and 2 of the protocol have the grammar and an example of each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Frame<'a> {
+    /// `r`: a request in one message.
+    SingleRequest {
+        /// Comes back with the result.
+        id: RequestId,
+        /// The operation asked for.
+        op: Name<'a>,
+        /// The size of the payload, in bytes.
+        payload_len: u32,
+    },
+    /// `s`: the start of a request in parts. Its payload is the first part; an
+    /// empty one does not end the stream.
+    StreamRequest {
+        /// Stands in every part and every result; never to be used again.
+        id: RequestId,
+        /// The operation asked for.
+        op: Name<'a>,
+        /// The size of the first part, in bytes.
+        payload_len: u32,
+    },
+    /// `p`: a further part of a request.
+    StreamRequestPart {
+        /// The id of the request.
+        id: RequestId,
+        /// The size of the part, in bytes; 0 ends the stream.
+        payload_len: u32,
+    },
+    /// `R`: the result of a request.
+    SingleResult {
+        /// The id of the request.
+        id: RequestId,
+        /// The size of the payload, in bytes.
+        payload_len: u32,
+    },
+    /// `S`: a part of a result.
+    StreamResult {
+        /// The id of the request.
+        id: RequestId,
+        /// The size of the part, in bytes; 0 ends the stream.
+        payload_len: u32,
+    },
+    /// `E`: the request was at fault: not to be made again as it is.
+    ErrorResult {
+        /// The id of the request.
+        id: RequestId,
+        /// The size of the payload, in bytes.
+        payload_len: u32,
+    },
+    /// `e`: the responder was at fault: the request may be made again.
+    RetryResult {
+        /// The id of the request.
+        id: RequestId,
+        /// The least time to wait before that, in milliseconds.
+        wait_ms: u32,
+        /// The size of the payload, in bytes.
+        payload_len: u32,
+    },
+    /// `n`: a notification, never answered.
+    Notification {
+        /// What it is about.
+        name: Name<'a>,
+        /// The size of the payload, in bytes.
+        payload_len: u32,
+    },
+    /// `h`: a heartbeat. It has no payload.
+    Heartbeat {
+        /// How busy the sender is: 0 idle, 0xffff overloaded.
+        load: u16,
+        /// The sender's clock, in seconds since 1970-01-01 00:00 UTC; it ends in 2106.
+        time: u32,
+    },
+    /// `f`: the sender is about to close the connection. It has no payload.
+    ProtocolError {
+        /// Why.
+        code: ErrorCode,
+    },
+}
+
+impl<'a> Frame<'a> {
+    /// The type of the message.
+    pub const fn message_type(&self) -> MessageType {
+        match self {
+            Self::SingleRequest { .. } => MessageType::SingleRequest,
+            Self::StreamRequest { .. } => MessageType::StreamRequest,
+            Self::StreamRequestPart { .. } => MessageType::StreamRequestPart,
+            Self::SingleResult { .. } => MessageType::SingleResult,
+            Self::StreamResult { .. } => MessageType::StreamResult,
+            Self::ErrorResult { .. } => MessageType::ErrorResult,
+            Self::RetryResult { .. } => MessageType::RetryResult,
+            Self::Notification { .. } => MessageType::Notification,
+            Self::Heartbeat { .. } => MessageType::Heartbeat,
+            Self::ProtocolError { .. } => MessageType::ProtocolError,
+        }
+    }
+
+    /// The request that the message belongs to; `None` for notifications,
+    /// heartbeats and protocol errors.
+    pub const fn id(&self) -> Option<RequestId> {
+        match *self {
+            Self::SingleRequest { id, .. }
+            | Self::StreamRequest { id, .. }
+            | Self::StreamRequestPart { id, .. }
+            | Self::SingleResult { id, .. }
+            | Self::StreamResult { id, .. }
+            | Self::ErrorResult { id, .. }
+            | Self::RetryResult { id, .. } => Some(id),
+            Self::Notification { .. } | Self::Heartbeat { .. } | Self::ProtocolError { .. } => None,
+        }
+    }
+
+    /// The operation of a request or the name of a notification; `None` for all else.
+    pub const fn name(&self) -> Option<Name<'a>> {
+        match *self {
+            Self::SingleRequest { op: name, .. }
+            | Self::StreamRequest { op: name, .. }
+            | Self::Notification { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The size of the payload in bytes; `None` for heartbeats and protocol errors,
+    /// which have no such field.
+    pub const fn payload_len(&self) -> Option<u32> {
+        match *self {
+            Self::SingleRequest { payload_len, .. }
+            | Self::StreamRequest { payload_len, .. }
+            | Self::StreamRequestPart { payload_len, .. }
+            | Self::SingleResult { payload_len, .. }
+            | Self::StreamResult { payload_len, .. }
+            | Self::ErrorResult { payload_len, .. }
+            | Self::RetryResult { payload_len, .. }
+            | Self::Notification { payload_len, .. } => Some(payload_len),
+            Self::Heartbeat { .. } | Self::ProtocolError { .. } => None,
+        }
+    }
+
+    /// The length of the header on the wire, in bytes.
+    pub const fn header_len(&self) -> usize {
+        let name_len = match self.name() {
+            Some(name) => name.len(),
+            None => 0,
+        };
+        self.message_type().header_len(name_len)
+    }
+}
+
+/// A [`Frame`] as the wire has it: the fields of every type in one struct, those
+/// that a type lacks empty or 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    pub(crate) message: MessageType,
+    pub(crate) id: RequestId,
+    pub(crate) name: Name<'a>,
+    pub(crate) extra: u32,
+    pub(crate) last: u32,
+}
+
+impl<'a> From<Fields<'a>> for Frame<'a> {
+    #[inline]
+    fn from(fields: Fields<'a>) -> Self {
+        let Fields { message, id, name, extra, last: payload_len } = fields;
+        match message {
+            MessageType::SingleRequest => Self::SingleRequest { id, op: name, payload_len },
+            MessageType::StreamRequest => Self::StreamRequest { id, op: name, payload_len },
+            MessageType::StreamRequestPart => Self::StreamRequestPart { id, payload_len },
+            MessageType::SingleResult => Self::SingleResult { id, payload_len },
+            MessageType::StreamResult => Self::StreamResult { id, payload_len },
+            MessageType::ErrorResult => Self::ErrorResult { id, payload_len },
+            MessageType::RetryResult => Self::RetryResult { id, wait_ms: extra, payload_len },
+            MessageType::Notification => Self::Notification { name, payload_len },
+            MessageType::Heartbeat => Self::Heartbeat { load: extra as u16, time: payload_len },
+            MessageType::ProtocolError => Self::ProtocolError { code: ErrorCode(payload_len) },
+        }
+    }
+}
+
+impl<'a> From<&Frame<'a>> for Fields<'a> {
+    #[inline]
+    fn from(frame: &Frame<'a>) -> Self {
+        let (extra, last) = match *frame {
+            Frame::RetryResult { wait_ms, payload_len, .. } => (wait_ms, payload_len),
+            Frame::Heartbeat { load, time } => (load.into(), time),
+            Frame::ProtocolError { code } => (0, code.0),
+            _ => (0, frame.payload_len().unwrap_or(0)),
+        };
+        Self {
+            message: frame.message_type(),
+            id: frame.id().unwrap_or(RequestId([0; 4])),
+            name: frame.name().unwrap_or_default(),
+            extra,
+            last,
+        }
+    }
+}

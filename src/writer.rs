@@ -1,0 +1,413 @@
+//! The writer: messages into a caller's buffer.
+
+use crate::frame::{
+    ErrorCode, Fields, Frame, MAX_NAME_LEN, MessageType, Name, RequestId, VERSION, VERSION_LEN,
+};
+use crate::{WriteError, hex};
+
+mod sealed {
+    pub trait Buffer {
+        fn capacity(&self) -> usize;
+        fn as_slice(&self) -> &[u8];
+        /// Room for `needed` bytes from `len` on; `None`, and nothing done, if there
+        /// is less.
+        fn room(&mut self, len: usize, needed: usize) -> Option<&mut [u8]>;
+        fn truncate(&mut self, len: usize);
+    }
+}
+
+/// What a [`Writer`] appends to: `[u8]`, and `heapless::Vec<u8, N>` with the
+/// feature `heapless`. It cannot be implemented elsewhere.
+pub trait Buffer: sealed::Buffer {}
+
+impl Buffer for [u8] {}
+impl sealed::Buffer for [u8] {
+    #[inline]
+    fn capacity(&self) -> usize {
+        self.len()
+    }
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        self
+    }
+    #[inline]
+    fn room(&mut self, len: usize, needed: usize) -> Option<&mut [u8]> {
+        self.get_mut(len..)?.get_mut(..needed)
+    }
+    #[inline]
+    fn truncate(&mut self, _len: usize) {}
+}
+
+#[cfg(feature = "heapless")]
+impl<const N: usize> Buffer for heapless::Vec<u8, N> {}
+#[cfg(feature = "heapless")]
+impl<const N: usize> sealed::Buffer for heapless::Vec<u8, N> {
+    fn capacity(&self) -> usize {
+        N
+    }
+    fn as_slice(&self) -> &[u8] {
+        self
+    }
+    fn room(&mut self, len: usize, needed: usize) -> Option<&mut [u8]> {
+        self.resize(len.checked_add(needed)?, 0).ok()?;
+        self.get_mut(len..)
+    }
+    fn truncate(&mut self, len: usize) {
+        self.truncate(len);
+    }
+}
+
+/// Appends messages to a buffer of the caller's.
+///
+/// Each method writes one message, whole or not at all: after an error the buffer
+/// is as it was before the call (protocol, section 4, rule 2). What is wrong with
+/// the message itself is looked at first, then whether the writer is
+/// [`Closed`](WriteError::Closed), and last whether there is room.
+///
+/// ```
+/// use gotalk::{RequestId, Writer};
+///
+/// let mut buffer = [0; 128];
+/// let mut writer = Writer::new(&mut buffer);
+/// writer.version()?;
+/// writer.single_request(RequestId::new(*b"0001"), "echo", b"hello")?;
+/// assert_eq!(writer.as_bytes(), b"01r0001004echo00000005hello");
+/// # Ok::<(), gotalk::WriteError>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<'b, B: Buffer + ?Sized = [u8]> {
+    buffer: &'b mut B,
+    len: usize,
+    closed: bool,
+}
+
+impl<'b> Writer<'b> {
+    /// A writer that fills `buffer` from its start. Arrays and vectors deref to it.
+    pub const fn new(buffer: &'b mut [u8]) -> Self {
+        Self { buffer, len: 0, closed: false }
+    }
+}
+
+#[cfg(feature = "heapless")]
+impl<'b, const N: usize> Writer<'b, heapless::Vec<u8, N>> {
+    /// A writer that appends to `vec`, behind what it holds already.
+    ///
+    /// ```
+    /// use gotalk::Writer;
+    ///
+    /// let mut vec = heapless::Vec::<u8, 64>::new();
+    /// Writer::append_to(&mut vec).notification("log", b"hi")?;
+    /// assert_eq!(vec, b"n003log00000002hi");
+    /// # Ok::<(), gotalk::WriteError>(())
+    /// ```
+    pub fn append_to(vec: &'b mut heapless::Vec<u8, N>) -> Self {
+        Self { len: vec.len(), buffer: vec, closed: false }
+    }
+}
+
+impl<B: Buffer + ?Sized> Writer<'_, B> {
+    /// The number of bytes in the buffer.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no byte in the buffer.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many bytes the buffer can hold in all.
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// What is in the buffer.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.buffer.as_slice().get(..self.len).unwrap_or_default()
+    }
+
+    /// Empties the buffer, once its bytes have been sent. A writer that has written a
+    /// protocol error stays closed.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.buffer.truncate(0);
+    }
+
+    /// Writes `01`, which each end sends first, at once, without waiting for the other.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    pub fn version(&mut self) -> Result<(), WriteError> {
+        put(self.room(VERSION_LEN)?, &hex::encode::<VERSION_LEN>(VERSION.into()));
+        self.len += VERSION_LEN;
+        Ok(())
+    }
+
+    /// Writes `r`, a request in one message.
+    ///
+    /// # Errors
+    ///
+    /// Any but [`EmptyPart`](WriteError::EmptyPart) and
+    /// [`PayloadMismatch`](WriteError::PayloadMismatch).
+    pub fn single_request<'n>(
+        &mut self,
+        id: RequestId,
+        op: impl Into<Name<'n>>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        self.named(MessageType::SingleRequest, id, op.into(), payload)
+    }
+
+    /// Writes `s`, the start of a request in parts, `payload` being the first. An
+    /// empty one is fine here and does not end the stream; only
+    /// [`stream_request_end`](Self::stream_request_end) does. `id` must not have been
+    /// used before on the connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`single_request`](Self::single_request).
+    pub fn stream_request<'n>(
+        &mut self,
+        id: RequestId,
+        op: impl Into<Name<'n>>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        self.named(MessageType::StreamRequest, id, op.into(), payload)
+    }
+
+    /// Writes `p`, a further part of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`EmptyPart`](WriteError::EmptyPart), [`PayloadTooLong`](WriteError::PayloadTooLong),
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    pub fn stream_request_part(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
+        self.part(MessageType::StreamRequestPart, id, payload)
+    }
+
+    /// Writes the empty `p` that ends a request in parts.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    pub fn stream_request_end(&mut self, id: RequestId) -> Result<(), WriteError> {
+        self.with_payload(MessageType::StreamRequestPart, id, 0, &[])
+    }
+
+    /// Writes `R`, the result of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadTooLong`](WriteError::PayloadTooLong),
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    pub fn single_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
+        self.with_payload(MessageType::SingleResult, id, 0, payload)
+    }
+
+    /// Writes `S`, a part of a result.
+    ///
+    /// # Errors
+    ///
+    /// As [`stream_request_part`](Self::stream_request_part).
+    pub fn stream_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
+        self.part(MessageType::StreamResult, id, payload)
+    }
+
+    /// Writes the empty `S` that ends a result in parts.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    pub fn stream_result_end(&mut self, id: RequestId) -> Result<(), WriteError> {
+        self.with_payload(MessageType::StreamResult, id, 0, &[])
+    }
+
+    /// Writes `E`: the request was at fault and is not to be made again as it is.
+    /// `payload` says why.
+    ///
+    /// # Errors
+    ///
+    /// As [`single_result`](Self::single_result).
+    pub fn error_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
+        self.with_payload(MessageType::ErrorResult, id, 0, payload)
+    }
+
+    /// Writes `e`: the request may be made again, after `wait_ms` milliseconds at
+    /// least. `payload` says why. gotalk.js does not know this message and closes the
+    /// connection; towards it use [`error_result`](Self::error_result).
+    ///
+    /// # Errors
+    ///
+    /// As [`single_result`](Self::single_result).
+    pub fn retry_result(
+        &mut self,
+        id: RequestId,
+        wait_ms: u32,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        self.with_payload(MessageType::RetryResult, id, wait_ms, payload)
+    }
+
+    /// Writes `n`, a notification, which is never answered.
+    ///
+    /// # Errors
+    ///
+    /// As [`single_request`](Self::single_request).
+    pub fn notification<'n>(
+        &mut self,
+        name: impl Into<Name<'n>>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        self.named(MessageType::Notification, RequestId::new([0; 4]), name.into(), payload)
+    }
+
+    /// Writes `h`, a heartbeat: `load` from 0, idle, to 0xffff, overloaded; `time` in
+    /// seconds since 1970-01-01 00:00 UTC.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    pub fn heartbeat(&mut self, load: u16, time: u32) -> Result<(), WriteError> {
+        self.frame(&Frame::Heartbeat { load, time })
+    }
+
+    /// Writes `f`, the reason for closing the connection, and closes the writer:
+    /// nothing may follow (protocol, section 4, rule 6).
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall), and the writer stays open, or
+    /// [`Closed`](WriteError::Closed).
+    pub fn protocol_error(&mut self, code: ErrorCode) -> Result<(), WriteError> {
+        self.frame(&Frame::ProtocolError { code })
+    }
+
+    /// Writes the header alone, for payloads that go another way: a WebSocket message
+    /// of their own, a vectored write, a copy piece by piece. The payload must follow
+    /// it on the wire before anything else does.
+    ///
+    /// Any frame that a parser can yield is written, an empty name or part included,
+    /// so that a proxy can pass on what it has read.
+    ///
+    /// # Errors
+    ///
+    /// [`NameTooLong`](WriteError::NameTooLong),
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
+    ///
+    /// ```
+    /// use gotalk::{Frame, RequestId, Writer};
+    ///
+    /// let id = RequestId::new(*b"0001");
+    /// let mut header = [0; 16];
+    /// let mut writer = Writer::new(&mut header);
+    /// writer.frame(&Frame::SingleResult { id, payload_len: 1 << 20 })?;
+    /// assert_eq!(writer.as_bytes(), b"R000100100000");
+    /// # Ok::<(), gotalk::WriteError>(())
+    /// ```
+    pub fn frame(&mut self, frame: &Frame<'_>) -> Result<(), WriteError> {
+        self.write(&frame.into(), &[])
+    }
+
+    /// Writes a whole message: any frame that a parser can yield, and its payload.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadMismatch`](WriteError::PayloadMismatch) unless `payload` is as long as
+    /// the frame says, and those of [`frame`](Self::frame).
+    pub fn message(&mut self, frame: &Frame<'_>, payload: &[u8]) -> Result<(), WriteError> {
+        let announced = frame.payload_len().unwrap_or(0);
+        if u32::try_from(payload.len()) != Ok(announced) {
+            return Err(WriteError::PayloadMismatch { announced, given: payload.len() });
+        }
+        self.write(&frame.into(), payload)
+    }
+
+    fn named(
+        &mut self,
+        message: MessageType,
+        id: RequestId,
+        name: Name<'_>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        if name.is_empty() {
+            return Err(WriteError::EmptyName);
+        }
+        self.sized(Fields { message, id, name, extra: 0, last: 0 }, payload)
+    }
+
+    fn part(
+        &mut self,
+        message: MessageType,
+        id: RequestId,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        if payload.is_empty() {
+            return Err(WriteError::EmptyPart);
+        }
+        self.with_payload(message, id, 0, payload)
+    }
+
+    fn with_payload(
+        &mut self,
+        message: MessageType,
+        id: RequestId,
+        extra: u32,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        self.sized(Fields { message, id, name: Name::default(), extra, last: 0 }, payload)
+    }
+
+    /// Writes a message whose last number is the size of its payload.
+    fn sized(&mut self, mut fields: Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
+        match u32::try_from(payload.len()) {
+            Ok(len) => fields.last = len,
+            Err(_) => return Err(WriteError::PayloadTooLong { len: payload.len() }),
+        }
+        self.write(&fields, payload)
+    }
+
+    fn write(&mut self, fields: &Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
+        let Fields { message, id, name, extra, last } = *fields;
+        if name.len() > MAX_NAME_LEN {
+            return Err(WriteError::NameTooLong { len: name.len() });
+        }
+        let needed = message.header_len(name.len()) + payload.len();
+        let mut room = self.room(needed)?;
+        room = put(room, &[message.as_byte()]);
+        if message.has_id() {
+            room = put(room, id.as_bytes());
+        }
+        if message.has_name() {
+            room = put(room, &hex::encode::<3>(name.len() as u32));
+            room = put(room, name.as_bytes());
+        }
+        room = match message.extra_digits() {
+            8 => put(room, &hex::encode::<8>(extra)),
+            4 => put(room, &hex::encode::<4>(extra)),
+            _ => room,
+        };
+        room = put(room, &hex::encode::<8>(last));
+        put(room, payload);
+        self.len += needed;
+        self.closed = message == MessageType::ProtocolError;
+        Ok(())
+    }
+
+    /// Room for `needed` bytes behind those that are in the buffer.
+    fn room(&mut self, needed: usize) -> Result<&mut [u8], WriteError> {
+        if self.closed {
+            return Err(WriteError::Closed);
+        }
+        let available = self.buffer.capacity() - self.len;
+        self.buffer.room(self.len, needed).ok_or(WriteError::BufferTooSmall { needed, available })
+    }
+}
+
+/// Puts `bytes` at the start of `room` and gives the rest of it.
+fn put<'r>(room: &'r mut [u8], bytes: &[u8]) -> &'r mut [u8] {
+    for (slot, byte) in room.iter_mut().zip(bytes) {
+        *slot = *byte;
+    }
+    room.get_mut(bytes.len()..).unwrap_or_default()
+}
