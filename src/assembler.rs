@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::frame::{Frame, MessageType, RequestId, VERSION};
 use crate::machine::Found;
-use crate::parser::{Parser, Step};
+use crate::parser::Parser;
 
 /// A whole message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +63,7 @@ pub enum Item<'a> {
 /// # Ok::<(), gotalk::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Assembler<const P: usize, const N: usize = 64> {
     parser: Parser<N>,
     /// Bytes of the payload at hand that lie in `payload`.
@@ -114,17 +115,18 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
     ) -> Result<Option<Item<'s>>, Error> {
         loop {
             let bytes = *input;
-            let Some(step) = self.parser.advance(input)? else {
-                return Ok(None);
-            };
-            match step.0 {
+            let step = self.parser.advance(input);
+            let found = step.found;
+            match found {
+                Found::Nothing => return Ok(None),
+                Found::Error => return Err(self.parser.machine.error()),
                 Found::Version => return Ok(Some(Item::Version(VERSION))),
                 Found::NameTooLong => return Ok(Some(self.too_long(None))),
-                Found::Frame { .. } => {
+                Found::Frame | Found::FrameInInput => {
                     let machine = &self.parser.machine;
                     let size = machine.number;
                     if !machine.message.has_payload() {
-                        let frame = self.parser.frame(bytes, step, size);
+                        let frame = self.parser.frame(bytes, found, size);
                         return Ok(Some(Item::Message(Message { frame, payload: &[] })));
                     }
                     if u64::from(size) > P as u64 {
@@ -133,21 +135,22 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
                     }
                     // Within `P`, so it is a `usize`.
                     if let Some(payload) = input.get(..size as usize) {
-                        self.parser.advance(input)?;
-                        let frame = self.parser.frame(bytes, step, size);
+                        self.parser.advance(input);
+                        let frame = self.parser.frame(bytes, found, size);
                         return Ok(Some(Item::Message(Message { frame, payload })));
                     }
-                    self.parser.keep_name(bytes, step);
+                    self.parser.keep_name(bytes, found);
                     self.len = 0;
                 }
-                Found::Payload { len } => {
+                Found::Payload => {
+                    let len = step.len;
                     let free = self.payload.iter_mut().skip(self.len);
                     for (slot, byte) in free.zip(bytes.iter().take(len)) {
                         *slot = *byte;
                     }
                     self.len += len;
                     if self.parser.machine.number == 0 {
-                        let frame = self.parser.frame(bytes, KEPT, self.len as u32);
+                        let frame = self.parser.frame(bytes, Found::Frame, self.len as u32);
                         let payload = self.payload.get(..self.len).unwrap_or_default();
                         return Ok(Some(Item::Message(Message { frame, payload })));
                     }
@@ -182,9 +185,6 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
     }
 }
 
-/// The step of a frame whose name has been kept in the parser.
-const KEPT: Step = Step(Found::Frame { name_in_input: false });
-
 /// The messages of one piece of input: [`Assembler::feed`].
 ///
 /// It lends its messages, hence it is not an `Iterator`, and is used with
@@ -192,6 +192,7 @@ const KEPT: Step = Step(Found::Frame { name_in_input: false });
 /// [`remaining`](Self::remaining) is what was not read.
 #[must_use = "nothing is read until the messages are taken"]
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Messages<'p, 'b, const P: usize, const N: usize> {
     assembler: &'p mut Assembler<P, N>,
     input: &'b [u8],

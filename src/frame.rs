@@ -21,38 +21,47 @@ pub const MAX_NAME_LEN: usize = 0xfff;
 /// The longest header: that of a request whose name is [`MAX_NAME_LEN`] long, in bytes.
 pub const MAX_HEADER_LEN: usize = MessageType::SingleRequest.header_len(MAX_NAME_LEN);
 
-/// The type of a message; its value is the byte that stands for it on the wire
-/// (protocol, section 1).
+/// The type of a message, which its first byte tells (protocol, section 1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[repr(u8)]
 pub enum MessageType {
     /// `r`: a request in one message, answered by one result.
-    SingleRequest = b'r',
+    SingleRequest,
     /// `s`: the start of a request in parts.
-    StreamRequest = b's',
+    StreamRequest,
     /// `p`: a further part of a request; an empty one is its end.
-    StreamRequestPart = b'p',
+    StreamRequestPart,
     /// `R`: the result of a request.
-    SingleResult = b'R',
+    SingleResult,
     /// `S`: a part of a result; an empty one is its end.
-    StreamResult = b'S',
+    StreamResult,
     /// `E`: the request was at fault and is not to be made again as it is.
-    ErrorResult = b'E',
+    ErrorResult,
     /// `e`: the responder was at fault; the request may be made again after a wait.
-    RetryResult = b'e',
+    RetryResult,
     /// `n`: a message that is never answered.
-    Notification = b'n',
+    Notification,
     /// `h`: the sender is alive, and how busy it is.
-    Heartbeat = b'h',
+    Heartbeat,
     /// `f`: the sender is about to close the connection, and why.
-    ProtocolError = b'f',
+    ProtocolError,
 }
 
 impl MessageType {
     /// The byte on the wire.
     pub const fn as_byte(self) -> u8 {
-        self as u8
+        match self {
+            Self::SingleRequest => b'r',
+            Self::StreamRequest => b's',
+            Self::StreamRequestPart => b'p',
+            Self::SingleResult => b'R',
+            Self::StreamResult => b'S',
+            Self::ErrorResult => b'E',
+            Self::RetryResult => b'e',
+            Self::Notification => b'n',
+            Self::Heartbeat => b'h',
+            Self::ProtocolError => b'f',
+        }
     }
 
     /// The type that a byte stands for, if any does.
@@ -572,6 +581,12 @@ pub(crate) struct Fields<'a> {
     pub(crate) name: Name<'a>,
     pub(crate) extra: u32,
     pub(crate) last: u32,
+}
+
+impl Fields<'_> {
+    pub(crate) const fn new(message: MessageType) -> Self {
+        Self { message, id: RequestId([0; 4]), name: Name(&[]), extra: 0, last: 0 }
+    }
 }
 
 impl<'a> From<Fields<'a>> for Frame<'a> {

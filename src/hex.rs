@@ -1,26 +1,146 @@
 //! The digits of the wire: fixed widths, most significant first, read in either
 //! case, written in lower case (protocol, section 1 and section 3, rule 3).
+//!
+//! Whole numbers are read and written by 64-bit words where registers are that wide.
+//! Elsewhere a loop is smaller and at least as fast. `--cfg gotalk_compact` chooses
+//! the loop on every target, so that it can be tested on any.
 
-/// The value of one digit; `None` for every byte outside `[0-9a-fA-F]`.
-#[inline]
-pub(crate) const fn digit(byte: u8) -> Option<u8> {
-    let decimal = byte.wrapping_sub(b'0');
+/// The value of one digit; more than 15 for every byte outside `[0-9a-fA-F]`.
+#[inline(always)]
+pub(crate) const fn digit(byte: u32) -> u32 {
+    let decimal = byte.wrapping_sub(b'0' as u32);
     if decimal < 10 {
-        return Some(decimal);
+        return decimal;
     }
-    let letter = (byte | 0x20).wrapping_sub(b'a');
-    if letter < 6 { Some(letter + 10) } else { None }
+    let letter = (byte | 0x20).wrapping_sub(b'a' as u32);
+    if letter < 6 { letter + 10 } else { u32::MAX }
 }
 
-/// The last `W` of the eight digits of `number`.
-#[inline]
-pub(crate) fn encode<const W: usize>(number: u32) -> [u8; W] {
-    let mut digits = [0; W];
-    let mut rest = number;
-    for slot in digits.iter_mut().rev() {
-        let digit = (rest & 0xf) as u8;
-        *slot = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
-        rest >>= 4;
+#[cfg(any(gotalk_compact, not(target_pointer_width = "64")))]
+pub(crate) use by_digit::{decode, encode};
+#[cfg(not(any(gotalk_compact, not(target_pointer_width = "64"))))]
+pub(crate) use by_word::{decode, encode};
+
+#[cfg(any(gotalk_compact, not(target_pointer_width = "64")))]
+mod by_digit {
+    /// The number whose digits are `digits`, 3, 4 or 8 of them; `None` if one is not a digit.
+    pub(crate) fn decode(digits: &[u8]) -> Option<u32> {
+        let mut number = 0;
+        for &byte in digits {
+            let digit = super::digit(u32::from(byte));
+            if digit > 0xf {
+                return None;
+            }
+            number = number << 4 | digit;
+        }
+        Some(number)
     }
-    digits
+
+    /// Fills `digits`, up to 8 of them, with the last digits of `number`.
+    pub(crate) fn encode(number: u32, digits: &mut [u8]) {
+        let mut rest = number;
+        for slot in digits.iter_mut().rev() {
+            let digit = (rest & 0xf) as u8;
+            *slot = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
+            rest >>= 4;
+        }
+    }
+}
+
+/// A word holds eight digits, a byte each, the first one topmost.
+#[cfg(not(any(gotalk_compact, not(target_pointer_width = "64"))))]
+mod by_word {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+
+    /// The number whose digits are `digits`, 3, 4 or 8 of them; `None` if one is not a digit.
+    #[inline(always)]
+    pub(crate) fn decode(digits: &[u8]) -> Option<u32> {
+        let text = match *digits {
+            [a, b, c] => u64::from(u32::from_be_bytes([b'0', a, b, c])) | ZEROS,
+            [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])) | ZEROS,
+            [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            _ => return None,
+        };
+        // In each byte, bit 7 alone counts; none of the sums carries into the next byte.
+        let low = text & (0x7f * ONES);
+        // Clear for 0x30 to 0x39.
+        let not_decimal = (low ^ (0x30 * ONES)) + 0x76 * ONES;
+        // Set for 0x41 to 0x46 and 0x61 to 0x66: 1 to 6 once the case is out of the way.
+        let letter = (low | (0x20 * ONES)) ^ (0x60 * ONES);
+        let is_letter = (letter + 0x7f * ONES) & !(letter + 0x79 * ONES);
+        if (text | (not_decimal & !is_letter)) & (0x80 * ONES) != 0 {
+            return None;
+        }
+        // Bit 6 tells a letter from a decimal digit; a letter is 9 more than its low bits.
+        let values = (text & (0x0f * ONES)) + 9 * ((text >> 6) & ONES);
+        let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+        let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+        Some((quads | quads >> 16) as u32)
+    }
+
+    /// The digits in front of four others.
+    const ZEROS: u64 = 0x3030_3030_0000_0000;
+
+    /// Fills `digits`, up to 8 of them, with the last digits of `number`.
+    #[inline(always)]
+    pub(crate) fn encode(number: u32, digits: &mut [u8]) {
+        let quads = u64::from(number);
+        let pairs = (quads | quads << 16) & 0x0000_ffff_0000_ffff;
+        let values = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+        let values = (values | values << 4) & (0x0f * ONES);
+        // 6 more than a value of 10 or more carries into bit 4.
+        let letters = ((values + 6 * ONES) >> 4) & ONES;
+        let text = values + 0x30 * ONES + letters * u64::from(b'a' - 10 - b'0');
+        for (slot, digit) in digits.iter_mut().rev().zip(text.to_be_bytes().iter().rev()) {
+            *slot = *digit;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every byte at every place of every width, against a decoder of another kind.
+    #[test]
+    fn decode_agrees_with_char_to_digit() {
+        for width in [3, 4, 8] {
+            for place in 0..width {
+                for byte in 0..=255u8 {
+                    for filler in [b'0', b'9', b'a', b'F'] {
+                        let mut text = [filler; 8];
+                        let Some(text) = text.get_mut(..width) else { panic!() };
+                        text[place] = byte;
+                        let expected = text.iter().try_fold(0u32, |number, byte| {
+                            Some(number * 16 + char::from(*byte).to_digit(16)?)
+                        });
+                        assert_eq!(decode(text), expected, "{text:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn digit_agrees_with_char_to_digit() {
+        for byte in 0..=255u8 {
+            let expected = char::from(byte).to_digit(16);
+            assert_eq!(Some(digit(byte.into())).filter(|d| *d < 16), expected, "{byte:#04x}");
+        }
+    }
+
+    #[test]
+    fn encode_writes_what_decode_reads() {
+        let numbers = (0..32).flat_map(|bit| [1u32 << bit, (1 << bit) - 1, 0x0123_4567 << bit]);
+        for number in numbers.chain([0x89ab_cdef, u32::MAX]) {
+            for width in [3, 4, 8] {
+                let mut digits = [0; 8];
+                let Some(digits) = digits.get_mut(..width) else { panic!() };
+                encode(number, digits);
+                assert!(digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f')));
+                let mask = u32::MAX >> (32 - 4 * width);
+                assert_eq!(decode(digits), Some(number & mask));
+            }
+        }
+    }
 }

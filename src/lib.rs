@@ -11,6 +11,7 @@ mod machine;
 #[cfg(feature = "heapless")]
 mod owned;
 mod parser;
+mod whole;
 mod writer;
 
 pub use assembler::{Assembler, Item, Message, Messages};

@@ -1,260 +1,315 @@
 //! The state machine of the reader, without the room for a name.
 //!
-//! It walks through the fields of a message in the order that `frame.rs` gives,
-//! one byte at a time, and keeps in a few scalars what it has seen. It borrows
-//! nothing: a step says *that* something is there, and the fields stay here until
-//! the next step, for whoever wants to see them. That is what lets a connection
-//! type hold its input and a parser side by side.
+//! It walks through the fields of a message in the order that `frame.rs` gives and
+//! keeps in a few scalars what it has seen. It borrows nothing: a step says *that*
+//! something is there, and the fields stay here until the next step, for whoever
+//! wants to see them. That is what lets a connection type hold its input beside its
+//! parser.
 //!
-//! All errors are made here, in one place, from the byte at hand; whatever way
-//! faster there may be around this machine gives up on the first irregularity and
-//! leaves the bytes to it. So the result cannot depend on how bytes arrived.
+//! There are two ways through a header. Where all of it lies in the input, `whole.rs`
+//! decodes it at once. Everywhere else, and whenever `whole.rs` finds anything out of
+//! the ordinary, the loop below takes it byte by byte, and it alone makes errors and
+//! says that a name is too long. So neither can depend on how the bytes arrived.
+//!
+//! The name goes into a buffer of the caller's, and this type does not know its
+//! length: one machine serves parsers of every capacity.
 
 use crate::frame::{Fields, Frame, MessageType, Name, RequestId, VERSION, VERSION_LEN};
-use crate::{Error, ErrorKind, Field, hex};
+use crate::{Error, ErrorKind, Field, hex, whole};
 
+/// Where the machine stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
-    /// In the digits of the version.
-    Version,
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum State {
+    /// In a number. `Number(Version)` is the start of a stream with a handshake.
+    Number(Field),
     /// Between messages.
     Type,
     Id,
-    NameLength,
     Name,
-    Extra,
-    Last,
     /// In a payload, of which `number` bytes are still to come. An empty payload
     /// stays here until its event is taken.
     Payload,
+    /// In a payload that gives no events, of which `number` bytes are still to come.
+    Skip,
     /// After a protocol error: whatever comes is counted and ignored.
     Closed,
     /// At a byte that cannot be.
-    Failed(Wrong),
+    Failed,
 }
 
-/// An error without its place, which is where the machine stands.
+/// What an advance has come to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Wrong {
-    Version(u8),
-    Type(u8),
-    Digit(u8, Field),
-}
-
-/// What a step has found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Found {
+    /// The end of the input.
+    Nothing,
     Version,
-    /// A header is complete. Its name stands in the input of this step or in the
-    /// buffer that the step was given.
-    Frame {
-        name_in_input: bool,
-    },
+    /// A whole header, its name in the buffer.
+    Frame,
+    /// A whole header, which stands with its name at the start of the input.
+    FrameInInput,
     NameTooLong,
-    /// The input of this step starts with this many bytes of payload.
-    Payload {
-        len: usize,
-    },
+    /// Payload, which is all that was read of the input.
+    Payload,
+    Error,
 }
+
+/// The length of the shortest header.
+const SHORTEST: usize = MessageType::ProtocolError.header_len(0);
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Machine {
     pub(crate) offset: u64,
-    /// The digits read of the number at hand; then the bytes still to come of the payload.
+    /// The digits read of the number at hand; then the bytes still to come of the
+    /// payload. Of a failure the byte, or the version, that was wrong.
     pub(crate) number: u32,
+    /// Bytes still to come of the field at hand.
+    left: u32,
     extra: u32,
     id: RequestId,
     pub(crate) name_len: u16,
-    /// Bytes still to come of the field at hand.
-    left: u16,
     pub(crate) message: MessageType,
     /// The message at hand gives no more events.
     skipping: bool,
     handshake: bool,
-    pub(crate) state: State,
+    state: State,
+    /// The state in which a failure was met.
+    failed_in: State,
 }
 
 impl Machine {
     pub(crate) const fn new(handshake: bool) -> Self {
-        Self {
+        let mut machine = Self {
             offset: 0,
             number: 0,
+            left: 0,
             extra: 0,
             id: RequestId::new([0; 4]),
             name_len: 0,
-            left: if handshake { VERSION_LEN as u16 } else { 1 },
             message: MessageType::SingleRequest,
             skipping: false,
             handshake,
-            state: if handshake { State::Version } else { State::Type },
-        }
+            state: State::Type,
+            failed_in: State::Type,
+        };
+        machine.reset();
+        machine
     }
 
     pub(crate) const fn reset(&mut self) {
-        *self = Self::new(self.handshake);
-    }
-
-    /// Reads on until something is found or the input is used up, and says how much
-    /// of it was read. On an error what was read is seen from the offset alone.
-    pub(crate) fn step(
-        &mut self,
-        buffer: &mut [u8],
-        input: &[u8],
-    ) -> Result<(usize, Option<Found>), Error> {
-        let mut rest = input;
-        let mut wrong = None;
-        let found = loop {
-            match self.state {
-                State::Payload => {
-                    let len = usize::try_from(self.number).unwrap_or(usize::MAX).min(rest.len());
-                    if len == 0 && self.number != 0 {
-                        break None;
-                    }
-                    rest = rest.get(len..).unwrap_or_default();
-                    self.number -= len as u32;
-                    if self.number == 0 {
-                        self.begin(State::Type, 1);
-                    }
-                    if !self.skipping {
-                        break Some(Found::Payload { len });
-                    }
-                    continue;
-                }
-                State::Closed => {
-                    rest = &[];
-                    break None;
-                }
-                State::Failed(_) => return Err(self.error()),
-                _ => {}
-            }
-            let Some((&byte, tail)) = rest.split_first() else {
-                break None;
-            };
-            wrong = self.read(buffer, byte);
-            if wrong.is_some() {
-                break None;
-            }
-            rest = tail;
-            self.left -= 1;
-            if self.left == 0 {
-                let found = self.field_read(buffer.len());
-                if found.is_some() {
-                    break found;
-                }
-            }
-        };
-        let used = input.len() - rest.len();
-        self.offset += used as u64;
-        if let Some(wrong) = wrong {
-            self.state = State::Failed(wrong);
-            return Err(self.error());
+        self.offset = 0;
+        if self.handshake {
+            self.begin(State::Number(Field::Version), VERSION_LEN as u32);
+        } else {
+            self.begin(State::Type, 1);
         }
-        Ok((used, found))
     }
 
-    /// Takes one byte into the field at hand.
-    fn read(&mut self, buffer: &mut [u8], byte: u8) -> Option<Wrong> {
-        match self.state {
-            State::Type => match MessageType::from_byte(byte) {
-                Some(message) => {
-                    self.message = message;
-                    self.skipping = false;
-                }
-                None => return Some(Wrong::Type(byte)),
-            },
-            State::Id => {
-                let [_, b, c, d] = *self.id.as_bytes();
-                self.id = RequestId::new([b, c, d, byte]);
-            }
-            State::Name => {
-                if let Some(slot) = buffer.get_mut(usize::from(self.name_len - self.left)) {
-                    *slot = byte;
-                }
-            }
-            _ => {
-                let Some(digit) = hex::digit(byte) else {
-                    return Some(Wrong::Digit(byte, self.field()));
-                };
-                let number = self.number << 4 | u32::from(digit);
-                if self.state == State::Version && self.left == 1 && number != VERSION.into() {
-                    return Some(Wrong::Version(number as u8));
-                }
-                self.number = number;
-            }
-        }
-        None
+    /// Reads on until something is found or the input is used up; says how much of it
+    /// was read.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn advance(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
+        let (found, read) = self.read(buffer, input);
+        self.offset += read as u64;
+        (found, read)
     }
 
-    /// Goes on to the next field that the message has.
-    fn field_read(&mut self, capacity: usize) -> Option<Found> {
-        let message = self.message;
-        match self.state {
-            State::Version => {
+    /// [`advance`](Self::advance), but for the offset. A wrong byte is not read.
+    #[inline(always)]
+    fn read(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
+        if self.state == State::Payload {
+            let size = usize::try_from(self.number).unwrap_or(usize::MAX);
+            return if size <= input.len() {
                 self.begin(State::Type, 1);
-                return Some(Found::Version);
+                (Found::Payload, size)
+            } else if input.is_empty() {
+                (Found::Nothing, 0)
+            } else {
+                self.number -= input.len() as u32;
+                (Found::Payload, input.len())
+            };
+        }
+        if self.state == State::Type && input.len() >= SHORTEST {
+            if let Some(len) = self.whole_header(buffer.len(), input) {
+                return (Found::FrameInInput, len);
             }
-            State::Last => {
-                // `number` stays: it is the size of the payload to come.
-                self.state = match message {
-                    MessageType::Heartbeat => State::Type,
-                    MessageType::ProtocolError => State::Closed,
-                    _ => State::Payload,
-                };
-                self.left = 1;
-                return if self.skipping {
-                    None
-                } else {
-                    Some(Found::Frame { name_in_input: false })
-                };
-            }
-            State::NameLength => {
-                self.name_len = self.number as u16;
-                if usize::from(self.name_len) > capacity {
-                    self.skipping = true;
-                    self.begin(State::Name, self.name_len);
-                    return Some(Found::NameTooLong);
+        }
+        let mut rest = input.iter();
+        loop {
+            let mut state = self.state;
+            if matches!(state, State::Skip | State::Closed | State::Failed) {
+                if state == State::Failed {
+                    return (Found::Error, 0);
                 }
+                if state == State::Closed {
+                    return (Found::Nothing, input.len());
+                }
+                let size = usize::try_from(self.number).unwrap_or(usize::MAX);
+                if size > rest.len() {
+                    self.number -= rest.len() as u32;
+                    return (Found::Nothing, input.len());
+                }
+                rest = rest.as_slice().get(size..).unwrap_or_default().iter();
+                state = State::Type;
+                self.begin(state, 1);
             }
-            State::Extra => self.extra = self.number,
-            _ => {}
-        }
-        match self.state {
-            State::Type if message.has_id() => self.begin(State::Id, 4),
-            State::Type | State::Id if message.has_name() => self.begin(State::NameLength, 3),
-            State::Type | State::Id if message.extra_digits() > 0 => {
-                self.begin(State::Extra, message.extra_digits() as u16);
+            // One field, as far as the input goes.
+            let mut number = self.number;
+            let mut left = self.left;
+            while left > 0 {
+                let Some(&byte) = rest.next() else {
+                    self.number = number;
+                    self.left = left;
+                    return (Found::Nothing, input.len());
+                };
+                let byte = u32::from(byte);
+                if let State::Number(_) = state {
+                    let digit = hex::digit(byte);
+                    if digit > 0xf {
+                        return (self.fail(byte), input.len() - rest.len() - 1);
+                    }
+                    number = number << 4 | digit;
+                } else if state == State::Name {
+                    if let Some(slot) = buffer.get_mut(usize::from(self.name_len) - left as usize) {
+                        *slot = byte as u8;
+                    }
+                } else {
+                    // The type or the id.
+                    number = number << 8 | byte;
+                }
+                left -= 1;
             }
-            State::NameLength if self.name_len > 0 => self.begin(State::Name, self.name_len),
-            _ => self.begin(State::Last, 8),
+            let found = self.field_read(state, number, buffer.len());
+            if found == Found::Error {
+                return (found, input.len() - rest.len() - 1);
+            }
+            if found != Found::Nothing {
+                return (found, input.len() - rest.len());
+            }
         }
-        None
     }
 
-    fn begin(&mut self, state: State, left: u16) {
+    /// Takes a header that lies whole in the input, and says how long it is.
+    #[inline(always)]
+    fn whole_header(&mut self, capacity: usize, input: &[u8]) -> Option<usize> {
+        let header = whole::header(input)?;
+        if usize::from(header.name_len) > capacity {
+            return None;
+        }
+        self.message = header.message;
+        self.id = header.id;
+        self.name_len = header.name_len;
+        self.extra = header.extra;
+        self.number = header.last;
+        self.state = match header.message {
+            MessageType::Heartbeat => State::Type,
+            MessageType::ProtocolError => State::Closed,
+            _ => State::Payload,
+        };
+        Some(header.len)
+    }
+
+    /// Stops for good, at the byte or the version that is wrong.
+    fn fail(&mut self, wrong: u32) -> Found {
+        self.number = wrong;
+        self.failed_in = self.state;
+        self.state = State::Failed;
+        Found::Error
+    }
+
+    /// Takes the field that has just been read whole and goes on to the next one that
+    /// the message has.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn field_read(&mut self, state: State, number: u32, capacity: usize) -> Found {
+        let next = match state {
+            State::Type => {
+                let Some(message) = MessageType::from_byte(number as u8) else {
+                    return self.fail(number);
+                };
+                self.message = message;
+                match message {
+                    MessageType::Notification => Field::NameLength,
+                    MessageType::Heartbeat => Field::Load,
+                    MessageType::ProtocolError => Field::Code,
+                    _ => {
+                        self.begin(State::Id, 4);
+                        return Found::Nothing;
+                    }
+                }
+            }
+            State::Id => {
+                self.id = RequestId::new(number.to_be_bytes());
+                match self.message {
+                    MessageType::SingleRequest | MessageType::StreamRequest => Field::NameLength,
+                    MessageType::RetryResult => Field::Wait,
+                    _ => Field::PayloadSize,
+                }
+            }
+            State::Number(Field::Version) => {
+                if number != VERSION.into() {
+                    self.left = 0;
+                    return self.fail(number);
+                }
+                self.begin(State::Type, 1);
+                return Found::Version;
+            }
+            State::Number(Field::NameLength) => {
+                self.name_len = number as u16;
+                self.skipping = number as usize > capacity;
+                self.begin(State::Name, number);
+                return if self.skipping { Found::NameTooLong } else { Found::Nothing };
+            }
+            State::Number(field @ (Field::Wait | Field::Load)) => {
+                self.extra = number;
+                if field == Field::Load { Field::Time } else { Field::PayloadSize }
+            }
+            State::Number(field) => {
+                self.begin(State::Type, 1);
+                self.number = number;
+                if field == Field::Code {
+                    self.state = State::Closed;
+                } else if field == Field::PayloadSize {
+                    self.state = State::Payload;
+                    if self.skipping {
+                        self.skipping = false;
+                        self.state = State::Skip;
+                        return Found::Nothing;
+                    }
+                }
+                return Found::Frame;
+            }
+            _ => Field::PayloadSize,
+        };
+        self.begin(
+            State::Number(next),
+            match next {
+                Field::NameLength => 3,
+                Field::Load => 4,
+                _ => 8,
+            },
+        );
+        Found::Nothing
+    }
+
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    const fn begin(&mut self, state: State, left: u32) {
         self.state = state;
         self.left = left;
         self.number = 0;
     }
 
-    /// The number at hand.
-    fn field(&self) -> Field {
-        match (self.state, self.message) {
-            (State::Version, _) => Field::Version,
-            (State::NameLength, _) => Field::NameLength,
-            (State::Extra, MessageType::Heartbeat) => Field::Load,
-            (State::Extra, _) => Field::Wait,
-            (_, MessageType::Heartbeat) => Field::Time,
-            (_, MessageType::ProtocolError) => Field::Code,
-            _ => Field::PayloadSize,
-        }
-    }
-
-    fn error(&self) -> Error {
-        let kind = match self.state {
-            State::Failed(Wrong::Version(version)) => ErrorKind::UnsupportedVersion(version),
-            State::Failed(Wrong::Type(byte)) => ErrorKind::UnknownType(byte),
-            State::Failed(Wrong::Digit(byte, field)) => ErrorKind::InvalidDigit { byte, field },
-            _ => ErrorKind::UnexpectedEnd { missing: self.missing() },
+    pub(crate) fn error(&self) -> Error {
+        let byte = self.number as u8;
+        let kind = if self.state != State::Failed {
+            ErrorKind::UnexpectedEnd { missing: self.missing() }
+        } else {
+            match self.failed_in {
+                State::Number(_) if self.left == 0 => ErrorKind::UnsupportedVersion(byte),
+                State::Number(field) => ErrorKind::InvalidDigit { byte, field },
+                _ => ErrorKind::UnknownType(byte),
+            }
         };
         Error { kind, offset: self.offset }
     }
@@ -262,16 +317,16 @@ impl Machine {
     /// The least number of bytes to the end of the message. What is known of a
     /// length counts, with zeros for the digits to come; the sum is below 2³².
     fn missing(&self) -> u32 {
-        let known = self.number.checked_shl(4 * u32::from(self.left)).unwrap_or(0);
+        let known = self.number.checked_shl(4 * self.left).unwrap_or(0);
         let after = match self.state {
-            State::Payload => return self.number,
+            State::Payload | State::Skip => return self.number,
             State::Id => self.message.header_len(0) as u32 - 5,
-            State::NameLength => known + 8,
-            State::Name | State::Extra => 8,
-            State::Last if self.message.has_payload() => known,
+            State::Number(Field::NameLength) => known + 8,
+            State::Number(Field::PayloadSize) => known,
+            State::Name | State::Number(Field::Wait | Field::Load) => 8,
             _ => 0,
         };
-        u32::from(self.left) + after
+        self.left + after
     }
 
     pub(crate) fn finish(&self) -> Result<(), Error> {
@@ -283,7 +338,7 @@ impl Machine {
 
     pub(crate) fn skip_payload(&mut self) {
         if self.state == State::Payload {
-            self.skipping = true;
+            self.state = State::Skip;
             if self.number == 0 {
                 self.begin(State::Type, 1);
             }
@@ -296,6 +351,7 @@ impl Machine {
     }
 
     /// The header read last, with its name and its last number from elsewhere.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn frame<'a>(&self, name: Name<'a>, last: u32) -> Frame<'a> {
         Fields { message: self.message, id: self.id, name, extra: self.extra, last }.into()
     }

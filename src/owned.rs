@@ -19,8 +19,7 @@ use crate::frame::{Fields, Frame, MessageType, RequestId};
 /// assert_eq!(owned.as_message(), message);
 /// # Ok::<(), gotalk::OwnedError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, PartialEq, Eq)]
 pub struct OwnedMessage<const P: usize, const N: usize = 64> {
     message: MessageType,
     id: RequestId,
@@ -46,6 +45,20 @@ impl<const P: usize, const N: usize> OwnedMessage<P, N> {
     /// The message as the assembler gives it.
     pub fn as_message(&self) -> Message<'_> {
         Message { frame: self.frame(), payload: self.payload() }
+    }
+}
+
+/// As the [`Message`] that it was made of.
+impl<const P: usize, const N: usize> fmt::Debug for OwnedMessage<P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_message().fmt(f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const P: usize, const N: usize> defmt::Format for OwnedMessage<P, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::Format::format(&self.as_message(), f);
     }
 }
 

@@ -74,6 +74,7 @@ pub enum Event<'a> {
 /// }
 /// ```
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Parser<const N: usize = 64> {
     pub(crate) machine: Machine,
     name: [u8; N],
@@ -81,7 +82,11 @@ pub struct Parser<const N: usize = 64> {
 
 /// What [`Parser::step`] has found; [`Parser::event`] shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Step(pub(crate) Found);
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Step {
+    pub(crate) found: Found,
+    pub(crate) len: usize,
+}
 
 impl Parser<64> {
     /// A parser for names of up to 64 bytes, at the start of a stream.
@@ -120,6 +125,7 @@ impl<const N: usize> Parser<N> {
     /// Call [`Events::next`] until it gives `None`, not until the input is empty: an
     /// event may need no further byte. Empty input is not an end but a no-op; the
     /// end is said with [`finish`](Self::finish).
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn feed<'p, 'b>(&'p mut self, bytes: &'b [u8]) -> Events<'p, 'b, N> {
         Events { parser: self, input: bytes, failed: false }
     }
@@ -144,13 +150,18 @@ impl<const N: usize> Parser<N> {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn next_event<'s, 'b: 's>(
         &'s mut self,
         input: &mut &'b [u8],
     ) -> Result<Option<Event<'s>>, Error> {
         let bytes = *input;
-        let step = self.advance(input)?;
-        Ok(step.map(|step| self.event(bytes, step)))
+        let step = self.advance(input);
+        match step.found {
+            Found::Nothing => Ok(None),
+            Found::Error => Err(self.machine.error()),
+            _ => Ok(Some(self.event(bytes, step))),
+        }
     }
 
     /// Reads up to the next event, and gives the number of bytes read and, if there
@@ -209,27 +220,35 @@ impl<const N: usize> Parser<N> {
     /// assert_eq!(events, 3);
     /// # io::Result::Ok(())
     /// ```
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn step(&mut self, input: &[u8]) -> Result<(usize, Option<Step>), Error> {
-        let (used, found) = self.machine.step(&mut self.name, input)?;
-        Ok((used, found.map(Step)))
+        let (found, len) = self.machine.advance(&mut self.name, input);
+        match found {
+            Found::Nothing => Ok((len, None)),
+            Found::Error => Err(self.machine.error()),
+            _ => Ok((len, Some(Step { found, len }))),
+        }
     }
 
     /// The event that a step has found. It is to be called with the `input` of that
     /// step, and before the next one; otherwise it gives an event of other bytes.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn event<'a>(&'a self, input: &'a [u8], step: Step) -> Event<'a> {
         let machine = &self.machine;
-        match step.0 {
-            Found::Version => Event::Version(VERSION),
-            Found::Frame { .. } => Event::Frame(self.frame(input, step, machine.number)),
+        match step.found {
+            Found::Payload => Event::Payload {
+                data: input.get(..step.len).unwrap_or_default(),
+                remaining: machine.number,
+            },
+            Found::Frame | Found::FrameInInput => {
+                Event::Frame(self.frame(input, step.found, machine.number))
+            }
             Found::NameTooLong => Event::NameTooLong {
                 message: machine.message,
                 id: machine.id(),
                 name_len: machine.name_len,
             },
-            Found::Payload { len } => Event::Payload {
-                data: input.get(..len).unwrap_or_default(),
-                remaining: machine.number,
-            },
+            _ => Event::Version(VERSION),
         }
     }
 
@@ -260,26 +279,43 @@ impl<const N: usize> Parser<N> {
     }
 
     /// A step that moves `input` on, to the wrong byte where there is one.
-    pub(crate) fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Step>, Error> {
-        let before = self.offset();
-        let result = self.step(input);
-        let used = match &result {
-            Ok((used, _)) => *used,
-            Err(_) => (self.offset() - before) as usize,
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, input: &mut &[u8]) -> Step {
+        let (found, len) = self.machine.advance(&mut self.name, input);
+        *input = match found {
+            Found::Nothing => &[],
+            _ => input.get(len..).unwrap_or_default(),
         };
-        *input = input.get(used..).unwrap_or_default();
-        Ok(result?.1)
+        Step { found, len }
     }
 
     /// The frame that a step has found, its last number given by the caller: that of
     /// the machine counts down as the payload is read.
-    pub(crate) fn frame<'a>(&'a self, _input: &'a [u8], _step: Step, last: u32) -> Frame<'a> {
-        let name = self.name.get(..self.machine.name_len.into()).unwrap_or_default();
-        self.machine.frame(name.into(), last)
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn frame<'a>(&'a self, input: &'a [u8], found: Found, last: u32) -> Frame<'a> {
+        let name = match found {
+            Found::FrameInInput => self.name_in(input),
+            _ => self.name.get(..self.machine.name_len.into()),
+        };
+        self.machine.frame(name.unwrap_or_default().into(), last)
+    }
+
+    /// The name in a header that stands whole at the start of `input`.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn name_in<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
+        let at = if self.machine.message.has_id() { 8 } else { 4 };
+        input.get(at..)?.get(..self.machine.name_len.into())
     }
 
     /// Keeps the name of the frame that a step has found for when its input is gone.
-    pub(crate) fn keep_name(&mut self, _input: &[u8], _step: Step) {}
+    pub(crate) fn keep_name(&mut self, input: &[u8], found: Found) {
+        if found == Found::FrameInInput {
+            let name = self.name_in(input).unwrap_or_default();
+            for (slot, byte) in self.name.iter_mut().zip(name) {
+                *slot = *byte;
+            }
+        }
+    }
 }
 
 /// The events of one piece of input: [`Parser::feed`].
@@ -289,6 +325,7 @@ impl<const N: usize> Parser<N> {
 /// early: [`remaining`](Self::remaining) is what was not read.
 #[must_use = "nothing is read until the events are taken"]
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Events<'p, 'b, const N: usize> {
     parser: &'p mut Parser<N>,
     input: &'b [u8],
@@ -299,17 +336,20 @@ impl<'b, const N: usize> Events<'_, 'b, N> {
     /// The next event; `None` when all of the input has been read. An error comes
     /// once, and `None` after it.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn next(&mut self) -> Option<Result<Event<'_>, Error>> {
         if self.failed {
             return None;
         }
         let bytes = self.input;
-        match self.parser.advance(&mut self.input) {
-            Ok(step) => Some(Ok(self.parser.event(bytes, step?))),
-            Err(error) => {
+        let step = self.parser.advance(&mut self.input);
+        match step.found {
+            Found::Nothing => None,
+            Found::Error => {
                 self.failed = true;
-                Some(Err(error))
+                Some(Err(self.parser.machine.error()))
             }
+            _ => Some(Ok(self.parser.event(bytes, step))),
         }
     }
 

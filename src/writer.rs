@@ -75,6 +75,7 @@ impl<const N: usize> sealed::Buffer for heapless::Vec<u8, N> {
 /// # Ok::<(), gotalk::WriteError>(())
 /// ```
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Writer<'b, B: Buffer + ?Sized = [u8]> {
     buffer: &'b mut B,
     len: usize,
@@ -139,7 +140,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn version(&mut self) -> Result<(), WriteError> {
-        put(self.room(VERSION_LEN)?, &hex::encode::<VERSION_LEN>(VERSION.into()));
+        put(self.room(VERSION_LEN)?, &[b'0', b'0' + VERSION]);
         self.len += VERSION_LEN;
         Ok(())
     }
@@ -269,7 +270,9 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn heartbeat(&mut self, load: u16, time: u32) -> Result<(), WriteError> {
-        self.frame(&Frame::Heartbeat { load, time })
+        let fields =
+            Fields { extra: load.into(), last: time, ..Fields::new(MessageType::Heartbeat) };
+        self.write(&fields, &[])
     }
 
     /// Writes `f`, the reason for closing the connection, and closes the writer:
@@ -280,7 +283,8 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     /// [`BufferTooSmall`](WriteError::BufferTooSmall), and the writer stays open, or
     /// [`Closed`](WriteError::Closed).
     pub fn protocol_error(&mut self, code: ErrorCode) -> Result<(), WriteError> {
-        self.frame(&Frame::ProtocolError { code })
+        let fields = Fields { last: code.into(), ..Fields::new(MessageType::ProtocolError) };
+        self.write(&fields, &[])
     }
 
     /// Writes the header alone, for payloads that go another way: a WebSocket message
@@ -316,11 +320,12 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     /// [`PayloadMismatch`](WriteError::PayloadMismatch) unless `payload` is as long as
     /// the frame says, and those of [`frame`](Self::frame).
     pub fn message(&mut self, frame: &Frame<'_>, payload: &[u8]) -> Result<(), WriteError> {
-        let announced = frame.payload_len().unwrap_or(0);
+        let fields = Fields::from(frame);
+        let announced = if fields.message.has_payload() { fields.last } else { 0 };
         if u32::try_from(payload.len()) != Ok(announced) {
             return Err(WriteError::PayloadMismatch { announced, given: payload.len() });
         }
-        self.write(&frame.into(), payload)
+        self.write(&fields, payload)
     }
 
     fn named(
@@ -379,15 +384,15 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
             room = put(room, id.as_bytes());
         }
         if message.has_name() {
-            room = put(room, &hex::encode::<3>(name.len() as u32));
+            room = put_number(room, name.len() as u32, 3);
             room = put(room, name.as_bytes());
         }
-        room = match message.extra_digits() {
-            8 => put(room, &hex::encode::<8>(extra)),
-            4 => put(room, &hex::encode::<4>(extra)),
-            _ => room,
-        };
-        room = put(room, &hex::encode::<8>(last));
+        match message.extra_digits() {
+            8 => room = put_number(room, extra, 8),
+            4 => room = put_number(room, extra, 4),
+            _ => {}
+        }
+        room = put_number(room, last, 8);
         put(room, payload);
         self.len += needed;
         self.closed = message == MessageType::ProtocolError;
@@ -404,10 +409,22 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     }
 }
 
-/// Puts `bytes` at the start of `room` and gives the rest of it.
+/// Puts `bytes` at the start of `room`, which is long enough, and gives the rest of it.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn put<'r>(room: &'r mut [u8], bytes: &[u8]) -> &'r mut [u8] {
-    for (slot, byte) in room.iter_mut().zip(bytes) {
-        *slot = *byte;
-    }
-    room.get_mut(bytes.len()..).unwrap_or_default()
+    let Some((slots, rest)) = room.split_at_mut_checked(bytes.len()) else {
+        return &mut [];
+    };
+    slots.copy_from_slice(bytes);
+    rest
+}
+
+/// Puts the last `width` digits of `number` at the start of `room`, likewise.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn put_number(room: &mut [u8], number: u32, width: usize) -> &mut [u8] {
+    let Some((slots, rest)) = room.split_at_mut_checked(width) else {
+        return &mut [];
+    };
+    hex::encode(number, slots);
+    rest
 }

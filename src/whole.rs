@@ -1,0 +1,72 @@
+//! Headers that lie whole in the input: decoded at once, field by field.
+//!
+//! Nothing is decided here. `None` means that the header is not whole, or that
+//! something in it is wrong; the state machine then takes it byte by byte and finds
+//! out which, and where.
+
+use crate::frame::{MessageType, RequestId};
+use crate::hex;
+
+/// A header, its fields as in `frame.rs`.
+pub(crate) struct Header {
+    pub(crate) message: MessageType,
+    pub(crate) id: RequestId,
+    pub(crate) name_len: u16,
+    pub(crate) extra: u32,
+    pub(crate) last: u32,
+    /// The length of the header, in bytes.
+    pub(crate) len: usize,
+}
+
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn header(input: &[u8]) -> Option<Header> {
+    let (&first, mut rest) = input.split_first()?;
+    let message = message_type(first)?;
+    let mut header =
+        Header { message, id: RequestId::new([0; 4]), name_len: 0, extra: 0, last: 0, len: 0 };
+    if message.has_id() {
+        let (id, after) = rest.split_first_chunk()?;
+        header.id = RequestId::new(*id);
+        rest = after;
+    }
+    if message.has_name() {
+        header.name_len = number(&mut rest, 3)? as u16;
+        rest = rest.get(header.name_len.into()..)?;
+    } else if message == MessageType::RetryResult {
+        header.extra = number(&mut rest, 8)?;
+    } else if message == MessageType::Heartbeat {
+        header.extra = number(&mut rest, 4)?;
+    }
+    header.last = number(&mut rest, 8)?;
+    header.len = input.len() - rest.len();
+    Some(header)
+}
+
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn number(rest: &mut &[u8], width: usize) -> Option<u32> {
+    let (digits, after) = rest.split_at_checked(width)?;
+    *rest = after;
+    hex::decode(digits)
+}
+
+/// On large targets [`MessageType::from_byte`] by a table, since a jump that depends
+/// on the type is guessed wrong for every other message.
+#[cfg(target_pointer_width = "64")]
+#[inline(always)]
+fn message_type(byte: u8) -> Option<MessageType> {
+    static TYPES: [Option<MessageType>; 256] = {
+        let mut types = [None; 256];
+        let mut byte = 0;
+        while byte < types.len() {
+            types[byte] = MessageType::from_byte(byte as u8);
+            byte += 1;
+        }
+        types
+    };
+    *TYPES.get(usize::from(byte))?
+}
+
+#[cfg(not(target_pointer_width = "64"))]
+fn message_type(byte: u8) -> Option<MessageType> {
+    MessageType::from_byte(byte)
+}
