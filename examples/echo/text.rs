@@ -1,0 +1,62 @@
+//! Text of what a peer sent, and for a peer to read.
+
+use std::fmt::{self, Write as _};
+
+/// How much of a payload is kept to be shown.
+const KEPT: usize = 1024;
+
+/// The start of a payload, fit to be printed: whatever a peer sends, it stays on one
+/// line and cannot drive the terminal.
+#[derive(Debug, Default)]
+pub(crate) struct Excerpt {
+    kept: Vec<u8>,
+    len: u64,
+}
+
+impl Excerpt {
+    /// Takes the next piece. However much comes, the memory is bounded.
+    pub(crate) fn push(&mut self, data: &[u8]) {
+        let room = KEPT - self.kept.len();
+        self.kept.extend_from_slice(&data[..data.len().min(room)]);
+        self.len += data.len() as u64;
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in String::from_utf8_lossy(&self.kept).chars() {
+            match c.is_control() {
+                true => write!(f, "{}", c.escape_default())?,
+                false => f.write_char(c)?,
+            }
+        }
+        match self.len - self.kept.len() as u64 {
+            0 => Ok(()),
+            more => write!(f, "… and {more} bytes"),
+        }
+    }
+}
+
+/// The payload of an error result, as JSON: `{"error":"…"}`.
+pub(crate) fn error_json(text: &str) -> Vec<u8> {
+    let mut json = String::from("{\"error\":\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            '\0'..='\x1f' => json.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => json.push(c),
+        }
+    }
+    json.push_str("\"}");
+    json.into_bytes()
+}
+
+/// What to say of an operation that nobody has. Its name need not be text.
+pub(crate) fn unknown(op: gotalk::Name<'_>) -> Vec<u8> {
+    error_json(&format!("Unknown operation \"{op}\""))
+}
+
+/// What to say of an operation whose name was not even read.
+pub(crate) fn too_long(name_len: u16, most: usize) -> Vec<u8> {
+    error_json(&format!("Operation name of {name_len} bytes; at most {most} are read"))
+}

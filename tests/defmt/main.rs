@@ -1,0 +1,235 @@
+//! The feature `defmt`: what each public type prints. The sink keeps the bytes that a
+//! device would send; they are decoded here as `defmt-print` does it on a developer's
+//! machine, with the format strings from this executable's own symbol table (ELF only).
+
+#![allow(unsafe_code)] // The trait of a logger is unsafe to implement.
+
+mod decode;
+mod table;
+
+use std::cell::RefCell;
+
+use gotalk::{
+    Error, ErrorCode, ErrorKind, Event, Field, Frame, Item, Message, MessageType, Name, Parser,
+    RequestId, WriteError,
+};
+
+thread_local! {
+    static SENT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+#[defmt::global_logger]
+struct Sink;
+
+// Each thread has a buffer of its own, so there is nothing to be acquired.
+unsafe impl defmt::Logger for Sink {
+    fn acquire() {}
+    unsafe fn flush() {}
+    unsafe fn release() {}
+    unsafe fn write(bytes: &[u8]) {
+        SENT.with_borrow_mut(|sent| sent.extend_from_slice(bytes));
+    }
+}
+
+defmt::timestamp!("");
+
+/// What a developer sees of a value.
+fn print(value: &dyn Print) -> String {
+    SENT.take();
+    value.send();
+    let sent = SENT.take();
+    // An empty timestamp sends its format string alone; the text is ours.
+    let text = decode::message(&table::read("value: {}"), &sent);
+    text.strip_prefix("value: ").unwrap().to_owned()
+}
+
+trait Print {
+    fn send(&self);
+}
+
+impl<T: defmt::Format> Print for T {
+    fn send(&self) {
+        defmt::println!("value: {}", self);
+    }
+}
+
+const ID: RequestId = RequestId::new(*b"0001");
+
+#[test]
+fn ids_names_and_codes_are_readable() {
+    let cases: [(&dyn Print, &str); 9] = [
+        (&ID, r#"RequestId(b"0001")"#),
+        (&RequestId::new([0, 1, b'"', 0xff]), r#"RequestId(b"\x00\x01\"\xff")"#),
+        (&Name::from("echo"), r#""echo""#),
+        (&Name::from("smörgås \"x\""), r#""smörgås \"x\"""#),
+        (&Name::from(b"\xff\xfea".as_slice()), r#"b"\xff\xfea""#),
+        (&ErrorCode::ABNORMAL, "ErrorCode(0, abnormal)"),
+        (&ErrorCode::UNSUPPORTED, "ErrorCode(1, unsupported protocol)"),
+        (&ErrorCode::TIMEOUT, "ErrorCode(3, timeout)"),
+        (&ErrorCode::from(4), "ErrorCode(4)"),
+    ];
+    for (value, text) in cases {
+        assert_eq!(print(value), text);
+    }
+}
+
+#[test]
+fn every_message_type_prints_its_name() {
+    for byte in 0..=255 {
+        if let Some(message) = MessageType::from_byte(byte) {
+            assert_eq!(print(&message), format!("{message:?}"));
+        }
+    }
+}
+
+#[test]
+fn every_frame_prints_all_its_fields() {
+    let (id, op, payload_len) = (ID, Name::from("echo"), 5);
+    let named = r#"{ id: RequestId(b"0001"), op: "echo", payload_len: 5 }"#;
+    let plain = r#"{ id: RequestId(b"0001"), payload_len: 5 }"#;
+    let frames = [
+        (Frame::SingleRequest { id, op, payload_len }, format!("SingleRequest {named}")),
+        (Frame::StreamRequest { id, op, payload_len }, format!("StreamRequest {named}")),
+        (Frame::StreamRequestPart { id, payload_len }, format!("StreamRequestPart {plain}")),
+        (Frame::SingleResult { id, payload_len }, format!("SingleResult {plain}")),
+        (Frame::StreamResult { id, payload_len }, format!("StreamResult {plain}")),
+        (Frame::ErrorResult { id, payload_len }, format!("ErrorResult {plain}")),
+        (
+            Frame::RetryResult { id, wait_ms: 5000, payload_len },
+            r#"RetryResult { id: RequestId(b"0001"), wait_ms: 5000, payload_len: 5 }"#.to_owned(),
+        ),
+        (
+            Frame::Notification { name: op, payload_len: u32::MAX },
+            r#"Notification { name: "echo", payload_len: 4294967295 }"#.to_owned(),
+        ),
+        (
+            Frame::Heartbeat { load: 0xffff, time: 7 },
+            "Heartbeat { load: 65535, time: 7 }".to_owned(),
+        ),
+        (
+            Frame::ProtocolError { code: ErrorCode::TIMEOUT },
+            "ProtocolError { code: ErrorCode(3, timeout) }".to_owned(),
+        ),
+    ];
+    for (frame, text) in frames {
+        assert_eq!(print(&frame), text);
+        assert_eq!(print(&Event::Frame(frame)), format!("Frame({text})"));
+        let message = Message { frame, payload: b"hi" };
+        let text = format!("Message {{ frame: {text}, payload: [104, 105] }}");
+        assert_eq!(print(&message), text);
+        assert_eq!(print(&Item::Message(message)), format!("Message({text})"));
+    }
+}
+
+#[test]
+fn every_event_and_item_prints() {
+    let message = MessageType::SingleRequest;
+    let id = Some(ID);
+    let too_long = "message: SingleRequest, id: Some(RequestId(b\"0001\")), name_len: 65";
+    let cases: [(&dyn Print, String); 7] = [
+        (&Event::Version(1), "Version(1)".to_owned()),
+        (
+            &Event::NameTooLong { message, id, name_len: 65 },
+            format!("NameTooLong {{ {too_long} }}"),
+        ),
+        (
+            &Event::Payload { data: b"abc", remaining: 9 },
+            "Payload { data: [97, 98, 99], remaining: 9 }".to_owned(),
+        ),
+        (&Event::Payload { data: b"", remaining: 0 }, "Payload { data: [], remaining: 0 }".into()),
+        (&Item::Version(1), "Version(1)".to_owned()),
+        (
+            &Item::TooLong { message, id, name_len: 65, payload_len: None },
+            format!("TooLong {{ {too_long}, payload_len: None }}"),
+        ),
+        (
+            &Item::TooLong { message, id, name_len: 65, payload_len: Some(300) },
+            format!("TooLong {{ {too_long}, payload_len: Some(300) }}"),
+        ),
+    ];
+    for (value, text) in cases {
+        assert_eq!(print(value), text);
+    }
+}
+
+#[test]
+fn every_field_prints_its_name() {
+    for field in [
+        Field::Version,
+        Field::NameLength,
+        Field::Wait,
+        Field::Load,
+        Field::Time,
+        Field::Code,
+        Field::PayloadSize,
+    ] {
+        assert_eq!(print(&field), format!("{field:?}"));
+    }
+}
+
+#[test]
+fn every_error_prints_what_and_where() {
+    for (input, text) in [
+        (b"02".as_slice(), "Error { kind: UnsupportedVersion(2), offset: 1 }"),
+        (b"01X", "Error { kind: UnknownType(88), offset: 2 }"),
+        (b"01hx", "Error { kind: InvalidDigit { byte: 120, field: Load }, offset: 3 }"),
+        (b"01R0001", "Error { kind: UnexpectedEnd { missing: 8 }, offset: 7 }"),
+    ] {
+        let mut parser = Parser::new();
+        let mut rest = input;
+        let error: Error = loop {
+            match parser.next_event(&mut rest) {
+                Ok(Some(_)) => {}
+                Ok(None) => break parser.finish().unwrap_err(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(print(&error), text);
+        let kind: ErrorKind = error.kind;
+        assert!(text.contains(&print(&kind)));
+    }
+    for error in [
+        WriteError::BufferTooSmall { needed: 18, available: 16 },
+        WriteError::NameTooLong { len: 4096 },
+        WriteError::PayloadTooLong { len: 70_000 },
+        WriteError::EmptyName,
+        WriteError::EmptyPart,
+        WriteError::PayloadMismatch { announced: 4, given: 5 },
+        WriteError::Closed,
+    ] {
+        assert_eq!(print(&error), format!("{error:?}"));
+    }
+}
+
+#[test]
+#[cfg(feature = "heapless")]
+fn owned_messages_and_their_errors_print() {
+    use gotalk::{OwnedError, OwnedMessage};
+    let frame = Frame::Notification { name: "log".into(), payload_len: 2 };
+    let message = Message { frame, payload: b"hi" };
+    let owned = OwnedMessage::<8, 8>::try_from(message).unwrap();
+    let text = print(&owned);
+    for part in ["Notification", "log", "[104, 105]"] {
+        assert!(text.contains(part), "{text}");
+    }
+    for error in [OwnedError::NameTooLong { len: 65 }, OwnedError::PayloadTooLong { len: 257 }] {
+        assert_eq!(print(&error), format!("{error:?}"));
+    }
+}
+
+#[test]
+fn every_public_type_can_be_printed() {
+    fn formats<T: defmt::Format + ?Sized>() {}
+    formats::<Parser>();
+    formats::<gotalk::Step>();
+    formats::<gotalk::Events<'_, '_, 64>>();
+    formats::<gotalk::Assembler<8>>();
+    formats::<gotalk::Messages<'_, '_, 8, 64>>();
+    formats::<gotalk::Writer<'_>>();
+}
+
+#[test]
+fn the_decoder_knows_a_wrong_text() {
+    assert_ne!(print(&Event::Version(1)), print(&Event::Version(2)));
+    assert_ne!(print(&Name::from("a")), print(&Name::from("b")));
+}

@@ -1,0 +1,377 @@
+//! The echo example: its server, spoken to byte by byte over TCP on this machine, and
+//! its client, against peers that follow a script.
+//!
+//! Nothing here depends on how fast things go. Waits end when what is waited for
+//! happens; the limit on each only turns a hang into a failure.
+
+#[path = "../examples/echo/client.rs"]
+mod client;
+#[path = "../examples/echo/server.rs"]
+mod server;
+#[path = "../examples/echo/text.rs"]
+mod text;
+#[path = "../examples/echo/wire.rs"]
+mod wire;
+
+#[path = "echo/calls.rs"]
+mod calls;
+#[path = "echo/crowds.rs"]
+mod crowds;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use server::Limits;
+
+/// Until something that never happens is given up.
+const HANG: Duration = Duration::from_secs(30);
+
+struct Server {
+    addr: SocketAddr,
+    lines: Receiver<String>,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (sender, lines) = mpsc::sync_channel(1024);
+        thread::spawn(move || server::serve(&listener, limits, sender));
+        Self { addr, lines }
+    }
+
+    /// A peer that has said nothing yet.
+    fn peer(&self) -> Peer {
+        Peer::new(TcpStream::connect(self.addr).unwrap())
+    }
+
+    /// A peer whose handshake is over.
+    fn ready(&self) -> Peer {
+        let mut peer = self.peer();
+        peer.say("01");
+        peer.hears("01");
+        peer
+    }
+
+    /// All that the server says to this input, behind which the peer says no more.
+    fn answers(&self, input: impl AsRef<[u8]>) -> String {
+        let mut peer = self.peer();
+        peer.say(input);
+        peer.ends();
+        peer.hears_to_the_end()
+    }
+
+    /// Waits for a line with this in it.
+    fn logs(&self, part: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(HANG).unwrap_or_else(|_| panic!("no {part:?}"));
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+}
+
+struct Peer(TcpStream);
+
+impl Peer {
+    fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(HANG)).unwrap();
+        stream.set_write_timeout(Some(HANG)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
+    fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The next bytes are these.
+    #[track_caller]
+    fn hears(&mut self, want: &str) {
+        let mut got = vec![0; want.len()];
+        let result = self.0.read_exact(&mut got);
+        assert!(result.is_ok(), "{result:?} for {want:?}, after {}", got.escape_ascii());
+        assert_eq!(got.escape_ascii().to_string(), want.as_bytes().escape_ascii().to_string());
+    }
+
+    /// Everything up to the end, which is not a reset.
+    #[track_caller]
+    fn hears_to_the_end(&mut self) -> String {
+        let mut all = Vec::new();
+        let result = self.0.read_to_end(&mut all);
+        assert!(result.is_ok(), "{result:?} after {}", all.escape_ascii());
+        String::from_utf8(all).unwrap()
+    }
+
+    fn ends(&mut self) {
+        self.0.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// A heartbeat comes: its load and time.
+    #[track_caller]
+    fn hears_a_heartbeat(&mut self) -> (u32, u32) {
+        self.hears("h");
+        (self.hears_a_number(4), self.hears_a_number(8))
+    }
+
+    #[track_caller]
+    fn hears_a_byte(&mut self) -> char {
+        let mut byte = [0];
+        self.0.read_exact(&mut byte).unwrap();
+        byte[0].into()
+    }
+
+    #[track_caller]
+    fn hears_a_number(&mut self, digits: usize) -> u32 {
+        let mut got = vec![0; digits];
+        self.0.read_exact(&mut got).unwrap();
+        u32::from_str_radix(std::str::from_utf8(&got).unwrap(), 16).unwrap()
+    }
+
+    /// It is served.
+    #[track_caller]
+    fn is_served(&mut self) {
+        self.say("r9999004echo00000006served");
+        self.hears("R999900000006served");
+    }
+}
+
+#[test]
+fn says_its_version_without_waiting() {
+    let mut silent = Server::start().peer();
+    silent.hears("01");
+}
+
+#[test]
+fn echoes() {
+    let mut peer = Server::start().ready();
+    peer.say("r0001004echo00000019{\"message\":\"Hello World\"}");
+    peer.hears("R000100000019{\"message\":\"Hello World\"}");
+    peer.say("r\0\0\0\x01004echo00000000");
+    peer.hears("R\0\0\0\x0100000000");
+    peer.say("r0002004ECHO00000002hi"); // names are bytes, and these are others
+    peer.hears("E0002000000");
+}
+
+#[test]
+fn refuses_what_nobody_serves() {
+    let server = Server::start();
+    let mut peer = server.ready();
+    peer.say("r0001007missing00000003abc");
+    peer.hears("E000100000029{\"error\":\"Unknown operation \\\"missing\\\"\"}");
+    peer.say("s0002001x00000003abcp000200000003defp000200000000");
+    peer.hears("E000200000023{\"error\":\"Unknown operation \\\"x\\\"\"}");
+    peer.is_served();
+}
+
+/// Whatever stands in the name, what comes back is JSON.
+#[test]
+fn quotes_a_name_as_json() {
+    let mut peer = Server::start().ready();
+    peer.say(b"r0001009q\"\\\x01\n\xff\xc3\xa5/00000000");
+    peer.hears("E0001");
+    let mut payload = vec![0; peer.hears_a_number(8) as usize];
+    peer.0.read_exact(&mut payload).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(json["error"], "Unknown operation \"q\"\\\u{1}\n\u{fffd}å/\"");
+}
+
+#[test]
+fn refuses_names_that_are_too_long_and_goes_on() {
+    let server = Server::start();
+    let mut peer = server.ready();
+    let (fits, long) = ("a".repeat(255), "a".repeat(256));
+    peer.say(format!("r00010ff{fits}00000001x"));
+    peer.hears("E000100000121{\"error\":\"Unknown operation \\\"aaa");
+    peer.hears(&format!("{}\\\"\"}}", "a".repeat(252)));
+    let why = "{\"error\":\"Operation name of 256 bytes; at most 255 are read\"}";
+    peer.say(format!("r0002100{long}00000004R000"));
+    peer.hears(&format!("E0002{:08x}{why}", why.len()));
+    peer.say(format!("s0003100{long}00000001xp000300000001yp000300000000"));
+    peer.hears(&format!("E0003{:08x}{why}", why.len()));
+    peer.say(format!("n100{long}00000001x"));
+    peer.is_served();
+    server.logs("a name of 256 bytes");
+}
+
+#[test]
+fn echoes_streams() {
+    let mut peer = Server::start().ready();
+    peer.say("s0001004echo00000006alpha ");
+    peer.hears("S000100000006alpha ");
+    peer.say("p000100000005beta p000100000005gamma");
+    peer.hears("S000100000005beta S000100000005gamma");
+    peer.say("p000100000000");
+    peer.hears("S000100000000");
+    peer.say("p000100000001z"); // it is over
+    peer.is_served();
+}
+
+#[test]
+fn an_empty_start_does_not_end_a_stream() {
+    let mut peer = Server::start().ready();
+    peer.say("s0001004echo00000000");
+    peer.is_served();
+    peer.say("p000100000002hip000100000000");
+    peer.hears("S000100000002hiS000100000000");
+}
+
+#[test]
+fn keeps_streams_apart() {
+    let mut peer = Server::start().ready();
+    peer.say("s000a004echo00000001as000b004echo00000001bp000a00000002aap000b00000000");
+    peer.hears("S000a00000001aS000b00000001bS000a00000002aaS000b00000000");
+    peer.say("s000a004echo00000001x"); // a second time: neither is answered any more
+    peer.hears("E000a00000020{\"error\":\"Request id is in use\"}");
+    peer.say("p000a00000001yp000a00000000");
+    peer.is_served();
+}
+
+#[test]
+fn bounds_the_open_streams() {
+    let mut peer = Server::start().ready();
+    for id in 0..64 {
+        peer.say(format!("s00{id:02}004echo00000001x"));
+        peer.hears(&format!("S00{id:02}00000001x"));
+    }
+    peer.say("s0064004echo00000001xp006400000001y");
+    peer.hears("e0064000003e800000024{\"error\":\"Too many streams at once\"}");
+    peer.say("p000000000000s0065004echo00000001x");
+    peer.hears("S000000000000S006500000001x");
+}
+
+#[test]
+fn reads_any_split() {
+    let server = Server::start();
+    let input = "01r0001004echo00000005hellon003log00000000h000254d7de9as0002004echo00000002hi\
+                 p000200000000R000900000001xr0003004echo0000000Ahellohello";
+    let want = "01R000100000005helloS000200000002hiS000200000000R00030000000ahellohello";
+    assert_eq!(server.answers(input), want);
+    let mut peer = server.peer();
+    for byte in input.bytes() {
+        peer.say([byte]);
+    }
+    peer.hears(want);
+}
+
+#[test]
+fn prints_notifications() {
+    let server = Server::start();
+    let mut peer = server.ready();
+    peer.say(b"n008two\nnew!00000009\x1b[2J\r\nhi\xffn");
+    peer.say("004bare00000000");
+    peer.is_served();
+    let line = server.logs("notification");
+    assert!(line.ends_with(r#": "two\nnew!" \u{1b}[2J\r\nhi�"#), "{line}");
+    assert!(server.logs("notification").ends_with(": \"bare\" "));
+}
+
+#[test]
+fn bounds_what_it_prints() {
+    let server = Server::start();
+    let mut peer = server.ready();
+    peer.say("n003log00100000");
+    peer.say(vec![b'x'; 1 << 20]);
+    peer.is_served();
+    let line = server.logs("xxx");
+    assert!(line.ends_with("x… and 1047552 bytes"), "{}", line.len());
+    assert!(line.len() < 1200);
+}
+
+#[test]
+fn refuses_bad_input() {
+    let server = Server::start();
+    for (input, want) in [
+        ("01X", "01f00000002"),
+        ("01X000100000000", "01f00000002"),
+        ("01R0001zzzzzzzz", "01f00000002"),
+        ("01r0001+04", "01f00000002"),
+        ("01r0001004echo00000002hi!", "01R000100000002hif00000002"),
+        ("01n00000005hello", "01f00000002"),
+        ("01s0001004echo00000002hiq", "01S000100000002hif00000002"),
+        ("01h00g", "01f00000002"),
+        ("02", "01f00000001"),
+        ("00", "01f00000001"),
+        ("f00000001", "01f00000001"),
+        ("xx", "01f00000002"),
+        ("0x", "01f00000002"),
+    ] {
+        let mut peer = server.peer();
+        peer.say(input); // and keeps its side open
+        assert_eq!(peer.hears_to_the_end(), want, "{input:?}");
+    }
+    server.ready().is_served();
+}
+
+/// A reset would overtake the `f`, so what follows bad input is read, and not looked at.
+#[test]
+fn tells_a_peer_that_goes_on_talking() {
+    let mut peer = Server::start().ready();
+    peer.say("r0001004echo00000002hiX");
+    peer.say("r0001004echo00000002hi".repeat(4000));
+    assert_eq!(peer.hears_to_the_end(), "R000100000002hif00000002");
+}
+
+#[test]
+fn a_peer_may_give_up() {
+    let server = Server::start();
+    let mut peer = server.peer();
+    peer.say("01r0001004echo00000002hif00000003r0002004echo00000002hi");
+    assert_eq!(peer.hears_to_the_end(), "01R000100000002hi");
+    server.logs("the peer gave up: timeout (3)");
+}
+
+#[test]
+fn input_may_end() {
+    let server = Server::start();
+    assert_eq!(server.answers("01r0001004echo00000002hi"), "01R000100000002hi");
+    assert_eq!(server.answers("01"), "01");
+    server.ready().is_served();
+    assert!(server.lines.try_recv().is_err(), "these are no reason to say anything");
+
+    assert_eq!(server.answers("01r0001004echo00000005he"), "01R000100000005he");
+    server.logs("byte 24: the input ended too soon");
+    assert_eq!(server.answers("01r0001004ec"), "01");
+    server.logs("byte 12: the input ended too soon");
+    assert_eq!(server.answers("0"), "01");
+    server.logs("byte 1: the input ended too soon");
+}
+
+#[test]
+fn a_long_silence_ends_only_what_was_begun() {
+    let server = Server::with(Limits {
+        silence: Duration::from_millis(1000),
+        heartbeat: Duration::from_millis(1500),
+        ..Limits::default()
+    });
+    let mut idle = server.ready();
+    let mut late = server.peer();
+    let begun = ["n", "r0001004ec", "n003log00000005he", "p000100000005he"].map(|begun| {
+        let mut peer = server.ready();
+        peer.say(begun);
+        (begun, peer)
+    });
+    let mut halfway = server.ready();
+    halfway.say("r0001004echo00000014he");
+
+    assert_eq!(late.hears_to_the_end(), "01f00000003");
+    for (begun, mut peer) in begun {
+        let all = peer.hears_to_the_end();
+        assert!(all.ends_with("f00000003"), "{all:?} for {begun:?}");
+    }
+    // In the middle of a result an `f` would be taken for a part of it.
+    assert_eq!(halfway.hears_to_the_end(), "R000100000014he");
+    for _ in 0..6 {
+        server.logs("nothing came in time");
+    }
+    idle.hears_a_heartbeat();
+    idle.hears_a_heartbeat();
+}

@@ -1,0 +1,267 @@
+//! The client, against the server and against peers that follow a script.
+
+use super::*;
+use client::{Answer, Request};
+use std::sync::mpsc::Sender;
+use wire::End;
+
+struct Called {
+    answer: Result<Answer, End>,
+    result: Vec<u8>,
+    notes: String,
+}
+
+impl Called {
+    /// What `main` would show, in a line.
+    fn shown(&self) -> String {
+        let result = self.result.escape_ascii();
+        match &self.answer {
+            Ok(Answer::Result) => format!("{result}"),
+            Ok(Answer::Error(text)) => format!("{result}, error {text}"),
+            Ok(Answer::Retry { wait_ms, text }) => format!("{result}, retry {wait_ms} {text}"),
+            Err(end) => format!("{result}, end {end}"),
+        }
+    }
+}
+
+fn call(addr: SocketAddr, request: &Request<'_>, patience: Duration) -> Called {
+    let stream = TcpStream::connect(addr).unwrap();
+    let (mut result, mut notes) = (Vec::new(), Vec::new());
+    let answer = client::call(&stream, request, patience, &mut result, &mut notes);
+    Called { answer, result, notes: String::from_utf8(notes).unwrap() }
+}
+
+/// Runs a call against `script`, and gives also what the peer brought home.
+fn scripted<T: Send + 'static>(
+    request: &Request<'_>,
+    patience: Duration,
+    script: impl FnOnce(Peer) -> T + Send + 'static,
+) -> (Called, T) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || script(Peer::new(listener.accept().unwrap().0)));
+    let called = call(addr, request, patience);
+    (called, peer.join().unwrap())
+}
+
+const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None };
+const ASKED: &str = "01r0001004echo00000005hello";
+
+#[test]
+fn gets_results_from_the_server() {
+    let server = Server::start();
+    let shown = |request: Request<'_>| call(server.addr, &request, HANG).shown();
+    assert_eq!(shown(HELLO), "hello");
+    assert_eq!(shown(Request { payload: b"", ..HELLO }), "");
+    assert_eq!(
+        shown(Request { op: "x", ..HELLO }),
+        ", error {\"error\":\"Unknown operation \\\"x\\\"\"}"
+    );
+    for part in [1, 2, 3, 5, 100] {
+        assert_eq!(shown(Request { part: Some(part), ..HELLO }), "hello", "in parts of {part}");
+    }
+    assert_eq!(shown(Request { payload: b"", part: Some(2), ..HELLO }), "");
+    let long = Request { op: &"a".repeat(256), part: Some(1), ..HELLO };
+    assert!(shown(long).contains("256 bytes; at most 255"));
+}
+
+#[test]
+fn gets_large_results_from_the_server() {
+    let server = Server::start();
+    let payload: Vec<u8> = (0..4_u32 << 20).map(|i| (i % 253) as u8).collect();
+    for part in [None, Some(100_000), Some(1000)] {
+        let request = Request { op: "echo", payload: &payload, part };
+        let called = call(server.addr, &request, HANG);
+        assert!(matches!(called.answer, Ok(Answer::Result)), "{:?} {part:?}", called.answer);
+        assert!(called.result == payload, "{} bytes came back {part:?}", called.result.len());
+    }
+}
+
+#[test]
+fn says_what_the_grammar_says() {
+    let (called, ()) = scripted(&HELLO, HANG, |mut peer| {
+        peer.hears(ASKED); // without waiting for the version
+        peer.say("01R000100000002ok");
+    });
+    assert_eq!(called.shown(), "ok");
+
+    let streamed = Request { part: Some(2), ..HELLO };
+    let (called, ()) = scripted(&streamed, HANG, |mut peer| {
+        peer.hears("01s0001004echo00000002hep000100000002llp000100000001op000100000000");
+        peer.say("01S000100000002okS000100000000");
+    });
+    assert_eq!(called.shown(), "ok");
+
+    let empty = Request { payload: b"", ..streamed };
+    let (called, ()) = scripted(&empty, HANG, |mut peer| {
+        peer.hears("01s0001004echo00000000p000100000000");
+        peer.say("01R000100000002ok");
+    });
+    assert_eq!(called.shown(), "ok");
+}
+
+#[test]
+fn takes_what_else_may_come() {
+    let (called, ()) = scripted(&HELLO, HANG, |mut peer| {
+        peer.hears(ASKED);
+        peer.say("01h000154d7de9an004news00000009to\ndoR000");
+        peer.say("R000200000005strayE000200000001xe0002000000010000000bR0001000000S000200000000");
+        peer.say("r0009002op00000003abcs000a002op00000003abcp000a00000001dp000a00000000");
+        peer.hears("E000900000024{\"error\":\"Unknown operation \\\"op\\\"\"}");
+        peer.hears("E000a00000024{\"error\":\"Unknown operation \\\"op\\\"\"}");
+        peer.say(format!("r000b100{}00000002R0n100{}00000000", "x".repeat(256), "x".repeat(256)));
+        peer.hears("E000b");
+        peer.say("R000100000006theR00");
+    });
+    assert_eq!(called.shown(), "theR00");
+    for note in ["heartbeat: load 1", "\"news\" to\\ndoR000", "SingleResult", "a name of 256 bytes"]
+    {
+        assert!(called.notes.contains(note), "{note:?} is not in {:?}", called.notes);
+    }
+}
+
+#[test]
+fn shows_errors_and_waits() {
+    for (answer, want) in [
+        ("01E000100000004oops", ", error oops"),
+        ("01E000100000000", ", error "),
+        ("01S000100000007partialE000100000004oopsS000100000000", "partial, error oops"),
+        ("01e0001000013880000000alater\x1b[2J!", ", retry 5000 later\\u{1b}[2J!"),
+        ("01S000100000002hie00010000000000000000", "hi, retry 0 "),
+        ("01S000100000002hi", "hi, end the peer has closed"),
+        (
+            "01R000100000005he",
+            "he, end byte 17: the input ended too soon: at least 3 bytes are missing",
+        ),
+        ("01f00000003", ", end the peer gave up: timeout (3)"),
+        ("01", ", end the peer has closed"),
+        ("", ", end byte 0: the input ended too soon: at least 2 bytes are missing"),
+    ] {
+        let (called, ()) = scripted(&HELLO, HANG, move |mut peer| {
+            peer.hears(ASKED);
+            peer.say(answer);
+            peer.ends();
+            peer.hears_to_the_end();
+        });
+        assert_eq!(called.shown(), want, "{answer:?}");
+    }
+}
+
+#[test]
+fn tells_the_peer_why_it_gives_up() {
+    for (answer, want, end) in [
+        ("02", "f00000001", "byte 1: protocol version 0x02"),
+        ("01X", "f00000002", "byte 2: 'X'"),
+        ("01S000100000002hiR0001x", "f00000002", "byte 22: 'x'"),
+    ] {
+        let (called, said) = scripted(&HELLO, HANG, move |mut peer| {
+            peer.hears(ASKED);
+            peer.say(answer);
+            peer.say("and what follows ".repeat(1000));
+            peer.hears_to_the_end()
+        });
+        assert_eq!(said, want);
+        assert!(called.shown().contains(end), "{}", called.shown());
+    }
+}
+
+/// However alive the peer is otherwise.
+#[test]
+fn does_not_wait_for_ever() {
+    let (called, all) = scripted(&HELLO, Duration::from_millis(200), |mut peer| {
+        peer.hears(ASKED);
+        peer.say("01");
+        let mut beats = peer.0.try_clone().unwrap();
+        let beating = thread::spawn(move || {
+            while beats.write_all(b"h000054d7de9a").is_ok() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let all = peer.hears_to_the_end();
+        beating.join().unwrap();
+        all
+    });
+    assert!(matches!(called.answer, Err(End::Silence)), "{}", called.shown());
+    assert_eq!(all, "f00000003");
+}
+
+/// Far more parts than the sockets hold, and a peer that reads none of them, but
+/// answers. It hears the rest when the call is over.
+#[test]
+fn stops_sending_parts_when_it_has_its_answer() {
+    let payload = vec![b'x'; 64 << 20];
+    let request = Request { op: "echo", payload: &payload, part: Some(4096) };
+    for (answer, want) in [
+        ("01E000100000004oops", ", error oops"),
+        ("01e00010000000500000004busy", ", retry 5 busy"),
+        ("01S000100000002hiE000100000004oopsS000100000000", "hi, error oops"),
+        ("01R000100000002no", "no"),
+    ] {
+        let (over, is_over): (Sender<()>, _) = mpsc::channel();
+        let (called, heard) = scripted(&request, HANG, move |mut peer| {
+            peer.hears("01s0001004echo00001000x");
+            peer.say(answer);
+            thread::spawn(move || {
+                let _ = is_over.recv();
+                let mut rest = Vec::new();
+                let _ = peer.0.read_to_end(&mut rest);
+                rest.len()
+            })
+        });
+        drop(over);
+        assert_eq!(called.shown(), want);
+        let heard = heard.join().unwrap();
+        assert!(heard < payload.len() / 2, "{heard} bytes of {} for {answer:?}", payload.len());
+    }
+}
+
+/// The sizes that no message can have are refused before anything is sent.
+#[test]
+fn checks_what_it_is_to_ask() {
+    assert!(HELLO.check().is_ok());
+    assert!(Request { op: "", ..HELLO }.check().is_err());
+    assert!(Request { op: &"a".repeat(4095), ..HELLO }.check().is_ok());
+    assert!(Request { op: &"a".repeat(4096), ..HELLO }.check().is_err());
+}
+
+/// A half of a connection over a slice: whatever the buffers hold, the bytes are right.
+#[test]
+fn keeps_messages_whole() {
+    let mut wire = Vec::new();
+    let mut out = wire::Outgoing::new(&mut wire);
+    let id = gotalk::RequestId::new(*b"0001");
+    let mut want = Vec::new();
+    for len in (0..200).map(|i| i * 97) {
+        let payload = vec![b'x'; len as usize];
+        out.begin(&gotalk::Frame::SingleResult { id, payload_len: len }).unwrap();
+        assert_eq!(out.send(|w| w.version()).is_err(), len > 0, "in the middle of a payload");
+        if len == 0 {
+            want.extend(b"R00010000000001");
+            continue;
+        }
+        let (start, rest) = payload.split_at(len as usize / 3);
+        out.payload(start).unwrap();
+        out.payload(rest).unwrap();
+        assert!(out.payload(b"x").is_err());
+        write!(want, "R0001{len:08x}").unwrap();
+        want.extend(payload);
+        out.send(|w| w.heartbeat(1, 2)).unwrap();
+        want.extend(b"h000100000002");
+    }
+    assert!(out.send(|w| w.notification("", b"")).is_err());
+    out.flush().unwrap();
+    assert!(wire == want);
+}
+
+/// Nothing is lost by filling before everything was taken.
+#[test]
+fn fills_only_what_is_empty() {
+    let mut incoming = wire::Incoming::new(b"01h000100000002".as_slice());
+    assert!(incoming.next_event().unwrap().is_none());
+    assert_eq!(incoming.fill().unwrap(), 15);
+    assert_eq!(incoming.next_event().unwrap(), Some(gotalk::Event::Version(1)));
+    assert_eq!(incoming.fill().unwrap(), 13);
+    assert!(matches!(incoming.next_event().unwrap(), Some(gotalk::Event::Frame(_))));
+    assert_eq!(incoming.fill().unwrap(), 0);
+    incoming.finish().unwrap();
+}

@@ -1,0 +1,138 @@
+//! The public functions of the codec as tables of pointers. A pointer is opaque to
+//! the compiler once it has been read as volatile, so what is called through one is
+//! compiled as it stands in the crate, and nothing of it melts into its caller.
+//!
+//! Lifetimes that a bound makes concrete are `'static` here.
+
+use gotalk::{
+    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Messages, Name, Parser, RequestId,
+    Step, WriteError, Writer,
+};
+
+/// The longest payload that the assembler here takes.
+pub const PAYLOAD: usize = 256;
+
+type Whole = Assembler<PAYLOAD>;
+type Input = &'static [u8];
+type Pieces = Events<'static, 'static, 64>;
+type Wholes = Messages<'static, 'static, PAYLOAD, 64>;
+type Id = RequestId;
+type Written = Result<(), WriteError>;
+
+pub struct Reading {
+    pub new: fn() -> Parser,
+    pub with_name_capacity: fn() -> Parser,
+    pub without_handshake: fn(Parser) -> Parser,
+    pub feed: for<'p, 'b> fn(&'p mut Parser, &'b [u8]) -> Events<'p, 'b, 64>,
+    pub next_event: fn(&'static mut Parser, &mut Input) -> Result<Option<Event<'static>>, Error>,
+    pub step: fn(&mut Parser, &[u8]) -> Result<(usize, Option<Step>), Error>,
+    pub event: for<'a> fn(&'a Parser, &'a [u8], Step) -> Event<'a>,
+    pub skip_payload: fn(&mut Parser),
+    pub finish: fn(&Parser) -> Result<(), Error>,
+    pub offset: fn(&Parser) -> u64,
+    pub reset: fn(&mut Parser),
+    pub events_next: for<'e> fn(&'e mut Pieces) -> Option<Result<Event<'e>, Error>>,
+    pub events_remaining: fn(&Pieces) -> Input,
+    pub events_skip_payload: fn(&mut Pieces),
+    pub events_offset: fn(&Pieces) -> u64,
+    pub protocol_code: fn(&Error) -> Option<ErrorCode>,
+}
+
+pub const READING: Reading = Reading {
+    new: Parser::new,
+    with_name_capacity: Parser::with_name_capacity,
+    without_handshake: Parser::without_handshake,
+    feed: Parser::feed,
+    next_event: Parser::next_event,
+    step: Parser::step,
+    event: Parser::event,
+    skip_payload: Parser::skip_payload,
+    finish: Parser::finish,
+    offset: Parser::offset,
+    reset: Parser::reset,
+    events_next: Events::next,
+    events_remaining: Events::remaining,
+    events_skip_payload: Events::skip_payload,
+    events_offset: Events::offset,
+    protocol_code: Error::protocol_code,
+};
+
+type ByIdAndPayload = fn(&mut Writer<'static>, Id, &[u8]) -> Written;
+type ByIdAndName = fn(&mut Writer<'static>, Id, Name<'static>, &[u8]) -> Written;
+type ById = fn(&mut Writer<'static>, Id) -> Written;
+
+pub struct Writing {
+    pub new: fn(&'static mut [u8]) -> Writer<'static>,
+    pub len: fn(&Writer<'static>) -> usize,
+    pub is_empty: fn(&Writer<'static>) -> bool,
+    pub capacity: fn(&Writer<'static>) -> usize,
+    pub as_bytes: for<'w> fn(&'w Writer<'static>) -> &'w [u8],
+    pub clear: fn(&mut Writer<'static>),
+    pub version: fn(&mut Writer<'static>) -> Written,
+    pub single_request: ByIdAndName,
+    pub stream_request: ByIdAndName,
+    pub stream_request_part: ByIdAndPayload,
+    pub stream_request_end: ById,
+    pub single_result: ByIdAndPayload,
+    pub stream_result: ByIdAndPayload,
+    pub stream_result_end: ById,
+    pub error_result: ByIdAndPayload,
+    pub retry_result: fn(&mut Writer<'static>, Id, u32, &[u8]) -> Written,
+    pub notification: fn(&mut Writer<'static>, Name<'static>, &[u8]) -> Written,
+    pub heartbeat: fn(&mut Writer<'static>, u16, u32) -> Written,
+    pub protocol_error: fn(&mut Writer<'static>, ErrorCode) -> Written,
+    pub frame: fn(&mut Writer<'static>, &Frame<'_>) -> Written,
+    pub message: fn(&mut Writer<'static>, &Frame<'_>, &[u8]) -> Written,
+}
+
+pub const WRITING: Writing = Writing {
+    new: Writer::new,
+    len: Writer::len,
+    is_empty: Writer::is_empty,
+    capacity: Writer::capacity,
+    as_bytes: Writer::as_bytes,
+    clear: Writer::clear,
+    version: Writer::version,
+    single_request: Writer::single_request,
+    stream_request: Writer::stream_request,
+    stream_request_part: Writer::stream_request_part,
+    stream_request_end: Writer::stream_request_end,
+    single_result: Writer::single_result,
+    stream_result: Writer::stream_result,
+    stream_result_end: Writer::stream_result_end,
+    error_result: Writer::error_result,
+    retry_result: Writer::retry_result,
+    notification: Writer::notification,
+    heartbeat: Writer::heartbeat,
+    protocol_error: Writer::protocol_error,
+    frame: Writer::frame,
+    message: Writer::message,
+};
+
+pub struct Assembling {
+    pub new: fn() -> Whole,
+    pub with_name_capacity: fn() -> Whole,
+    pub without_handshake: fn(Whole) -> Whole,
+    pub feed: for<'p, 'b> fn(&'p mut Whole, &'b [u8]) -> Messages<'p, 'b, PAYLOAD, 64>,
+    pub next_message: fn(&'static mut Whole, &mut Input) -> Result<Option<Item<'static>>, Error>,
+    pub finish: fn(&Whole) -> Result<(), Error>,
+    pub offset: fn(&Whole) -> u64,
+    pub reset: fn(&mut Whole),
+    pub messages_next: for<'e> fn(&'e mut Wholes) -> Option<Result<Item<'e>, Error>>,
+    pub messages_remaining: fn(&Wholes) -> Input,
+    pub messages_offset: fn(&Wholes) -> u64,
+}
+
+pub const ASSEMBLING: Assembling = Assembling {
+    new: Assembler::new,
+    with_name_capacity: Assembler::with_name_capacity,
+    without_handshake: Assembler::without_handshake,
+    feed: Assembler::feed,
+    next_message: Assembler::next_message,
+    finish: Assembler::finish,
+    offset: Assembler::offset,
+    reset: Assembler::reset,
+    messages_next: Messages::next,
+    messages_remaining: Messages::remaining,
+    messages_offset: Messages::offset,
+};

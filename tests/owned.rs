@@ -1,0 +1,155 @@
+//! The feature `heapless`: messages that own their bytes, and a vector to write to.
+
+use gotalk::{
+    Assembler, ErrorCode, Frame, Item, MAX_NAME_LEN, Message, OwnedError, OwnedMessage, RequestId,
+    WriteError, Writer,
+};
+use heapless::Vec;
+
+const ID: RequestId = RequestId::new(*b"0001");
+
+/// One of each type, its payload `hello` where it has one.
+fn messages() -> [Message<'static>; 10] {
+    let (id, op, payload_len) = (ID, "echo".into(), 5);
+    [
+        Frame::SingleRequest { id, op, payload_len },
+        Frame::StreamRequest { id, op, payload_len },
+        Frame::StreamRequestPart { id, payload_len },
+        Frame::SingleResult { id, payload_len },
+        Frame::StreamResult { id, payload_len },
+        Frame::ErrorResult { id, payload_len },
+        Frame::RetryResult { id, wait_ms: 0x8765_4321, payload_len },
+        Frame::Notification { name: op, payload_len },
+        Frame::Heartbeat { load: 0xfedc, time: 0x8765_4321 },
+        Frame::ProtocolError { code: ErrorCode::from(0x8765_4321) },
+    ]
+    .map(|frame| {
+        let payload: &[u8] = if frame.payload_len().is_some() { b"hello" } else { b"" };
+        Message { frame, payload }
+    })
+}
+
+#[test]
+fn an_owned_message_is_the_message() {
+    for message in messages() {
+        let owned = OwnedMessage::<5, 4>::try_from(message).unwrap();
+        assert_eq!(owned.as_message(), message);
+        assert_eq!(owned.frame(), message.frame);
+        assert_eq!(owned.payload(), message.payload);
+        assert_eq!(owned, owned.clone());
+        let wide = OwnedMessage::<100>::try_from(message).unwrap();
+        assert_eq!(wide.as_message(), message);
+    }
+}
+
+#[test]
+fn different_messages_are_different() {
+    let owned = messages().map(|message| OwnedMessage::<5, 4>::try_from(message).unwrap());
+    for (i, a) in owned.iter().enumerate() {
+        for (j, b) in owned.iter().enumerate() {
+            assert_eq!(a == b, i == j);
+        }
+    }
+    let frame = Frame::SingleResult { id: ID, payload_len: 1 };
+    let a = OwnedMessage::<5>::try_from(Message { frame, payload: b"a" }).unwrap();
+    let b = OwnedMessage::<5>::try_from(Message { frame, payload: b"b" }).unwrap();
+    assert_ne!(a, b);
+}
+
+#[test]
+fn the_error_says_which_part_did_not_fit() {
+    for message in messages() {
+        let named = message.frame.name().is_some();
+        let name = OwnedMessage::<5, 3>::try_from(message).map(|_| ());
+        let error = OwnedError::NameTooLong { len: 4 };
+        assert_eq!(name, if named { Err(error) } else { Ok(()) });
+        let payload = OwnedMessage::<4, 4>::try_from(message).map(|_| ());
+        let error = OwnedError::PayloadTooLong { len: 5 };
+        assert_eq!(payload, if message.payload.is_empty() { Ok(()) } else { Err(error) });
+        let both = OwnedMessage::<0, 0>::try_from(message).map(|_| ());
+        assert_eq!(both.is_err(), named || !message.payload.is_empty());
+    }
+    let name = OwnedError::NameTooLong { len: 65 };
+    assert_eq!(name.to_string(), "no room for a name of 65 bytes");
+    let payload = OwnedError::PayloadTooLong { len: 257 };
+    assert_eq!(payload.to_string(), "no room for a payload of 257 bytes");
+    let _: &dyn std::error::Error = &name;
+}
+
+#[test]
+fn messages_cross_to_another_thread() {
+    let (to, from) = std::sync::mpsc::channel::<OwnedMessage<16>>();
+    let reader = std::thread::spawn(move || {
+        let mut assembler = Assembler::<16>::new().without_handshake();
+        for piece in [b"r0001004ec".as_slice(), b"ho00000005hel", b"lon003log00000000"] {
+            let mut items = assembler.feed(piece);
+            while let Some(item) = items.next() {
+                let Ok(Item::Message(message)) = item else { panic!() };
+                to.send(message.try_into().unwrap()).unwrap();
+            }
+        }
+    });
+    let got: std::vec::Vec<_> = from.iter().collect();
+    reader.join().unwrap();
+    let request = Frame::SingleRequest { id: ID, op: "echo".into(), payload_len: 5 };
+    let log = Frame::Notification { name: "log".into(), payload_len: 0 };
+    assert_eq!(got.len(), 2);
+    assert_eq!(got[0].as_message(), Message { frame: request, payload: b"hello" });
+    assert_eq!(got[1].as_message(), Message { frame: log, payload: b"" });
+}
+
+#[test]
+fn a_vector_is_appended_to() {
+    let mut vec = Vec::<u8, 64>::new();
+    vec.extend_from_slice(b"before").unwrap();
+    let mut writer = Writer::append_to(&mut vec);
+    assert_eq!((writer.len(), writer.capacity(), writer.is_empty()), (6, 64, false));
+    writer.notification("log", b"hi").unwrap();
+    writer.version().unwrap();
+    assert_eq!(writer.as_bytes(), b"beforen003log00000002hi01");
+    assert_eq!(vec, b"beforen003log00000002hi01");
+    Writer::append_to(&mut vec).single_result(ID, b"").unwrap();
+    assert_eq!(vec, b"beforen003log00000002hi01R000100000000");
+}
+
+#[test]
+fn a_vector_too_small_is_left_as_it_was() {
+    for before in 0..=18 {
+        let mut vec = Vec::<u8, 18>::new();
+        vec.extend_from_slice(&[b'.'; 18][..before]).unwrap();
+        let mut writer = Writer::append_to(&mut vec);
+        let available = 18 - before;
+        let want = match available {
+            15.. => Ok(()),
+            _ => Err(WriteError::BufferTooSmall { needed: 15, available }),
+        };
+        assert_eq!(writer.single_result(ID, b"hi"), want);
+        let len = if want.is_ok() { before + 15 } else { before };
+        assert_eq!(writer.len(), len);
+        assert_eq!(vec.len(), len);
+        assert!(vec[..before].iter().all(|byte| *byte == b'.'));
+    }
+    // More than a vector can count.
+    let mut vec = Vec::<u8, 8>::new();
+    let frame = Frame::Notification { name: [0; MAX_NAME_LEN].as_slice().into(), payload_len: 0 };
+    let error = WriteError::BufferTooSmall { needed: 4107, available: 8 };
+    assert_eq!(Writer::append_to(&mut vec).frame(&frame), Err(error));
+    assert!(vec.is_empty());
+}
+
+#[test]
+fn a_vector_is_cleared_with_its_writer() {
+    let mut vec = Vec::<u8, 16>::new();
+    let mut writer = Writer::append_to(&mut vec);
+    for _ in 0..3 {
+        writer.heartbeat(1, 2).unwrap();
+        assert_eq!(writer.as_bytes(), b"h000100000002");
+        writer.clear();
+        assert_eq!((writer.len(), writer.as_bytes()), (0, b"".as_slice()));
+    }
+    writer.protocol_error(ErrorCode::TIMEOUT).unwrap();
+    assert_eq!(writer.version(), Err(WriteError::Closed));
+    writer.clear();
+    assert_eq!(writer.version(), Err(WriteError::Closed));
+    assert!(vec.is_empty());
+}

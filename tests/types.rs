@@ -1,0 +1,318 @@
+//! The vocabulary: what converts into what, how it prints, and how large it is.
+
+use std::collections::HashSet;
+use std::error::Error as _;
+
+use gotalk::{
+    Assembler, Error, ErrorCode, ErrorKind, Event, Field, Frame, Item, MAX_HEADER_LEN,
+    MAX_NAME_LEN, Message, MessageType, Name, Parser, RequestId, Step, VERSION, VERSION_LEN,
+    WriteError, Writer,
+};
+
+const ID: RequestId = RequestId::new(*b"0001");
+
+#[test]
+fn message_types_are_their_bytes() {
+    let known = [
+        (b'r', MessageType::SingleRequest, 16, true, true, true),
+        (b's', MessageType::StreamRequest, 16, true, true, true),
+        (b'p', MessageType::StreamRequestPart, 13, true, false, true),
+        (b'R', MessageType::SingleResult, 13, true, false, true),
+        (b'S', MessageType::StreamResult, 13, true, false, true),
+        (b'E', MessageType::ErrorResult, 13, true, false, true),
+        (b'e', MessageType::RetryResult, 21, true, false, true),
+        (b'n', MessageType::Notification, 12, false, true, true),
+        (b'h', MessageType::Heartbeat, 13, false, false, false),
+        (b'f', MessageType::ProtocolError, 9, false, false, false),
+    ];
+    for byte in 0..=255 {
+        let Some((_, message, header, id, name, payload)) =
+            known.into_iter().find(|known| known.0 == byte)
+        else {
+            assert_eq!(MessageType::from_byte(byte), None);
+            continue;
+        };
+        assert_eq!(MessageType::from_byte(byte), Some(message));
+        assert_eq!(message.as_byte(), byte);
+        assert_eq!(message.has_id(), id);
+        assert_eq!(message.has_name(), name);
+        assert_eq!(message.has_payload(), payload);
+        assert_eq!(message.header_len(0), header);
+        for len in [1, 64, 4095] {
+            assert_eq!(message.header_len(len), if name { header + len } else { header });
+        }
+    }
+    let types: HashSet<MessageType> = known.iter().map(|known| known.1).collect();
+    assert_eq!(types.len(), 10);
+}
+
+#[test]
+fn lengths_are_constants() {
+    const HEADER: usize = MessageType::SingleRequest.header_len("echo".len());
+    const FRAME: Frame<'static> = Frame::SingleResult { id: ID, payload_len: 5 };
+    const FRAME_LEN: usize = FRAME.header_len();
+    const TYPE: MessageType = FRAME.message_type();
+    const PAYLOAD: Option<u32> = FRAME.payload_len();
+    assert_eq!([[0u8; HEADER].len(), [0u8; FRAME_LEN].len()], [20, 13]);
+    assert_eq!((TYPE, PAYLOAD), (MessageType::SingleResult, Some(5)));
+    assert_eq!((VERSION, VERSION_LEN), (1, 2));
+    assert_eq!((MAX_NAME_LEN, MAX_HEADER_LEN), (4095, 4111));
+}
+
+#[test]
+fn a_frame_tells_what_it_has() {
+    let (id, op, payload_len) = (ID, Name::from("echo"), 5);
+    let some_id = Some(id);
+    let frames = [
+        (Frame::SingleRequest { id, op, payload_len }, b'r', some_id, Some(op), Some(5), 20),
+        (Frame::StreamRequest { id, op, payload_len }, b's', some_id, Some(op), Some(5), 20),
+        (Frame::StreamRequestPart { id, payload_len }, b'p', some_id, None, Some(5), 13),
+        (Frame::SingleResult { id, payload_len }, b'R', some_id, None, Some(5), 13),
+        (Frame::StreamResult { id, payload_len }, b'S', some_id, None, Some(5), 13),
+        (Frame::ErrorResult { id, payload_len }, b'E', some_id, None, Some(5), 13),
+        (Frame::RetryResult { id, wait_ms: 9, payload_len }, b'e', some_id, None, Some(5), 21),
+        (Frame::Notification { name: op, payload_len }, b'n', None, Some(op), Some(5), 16),
+        (Frame::Heartbeat { load: 1, time: 2 }, b'h', None, None, None, 13),
+        (Frame::ProtocolError { code: ErrorCode::TIMEOUT }, b'f', None, None, None, 9),
+    ];
+    for (frame, byte, id, name, payload_len, header_len) in frames {
+        assert_eq!(frame.message_type().as_byte(), byte);
+        assert_eq!(frame.id(), id);
+        assert_eq!(frame.name(), name);
+        assert_eq!(frame.payload_len(), payload_len);
+        assert_eq!(frame.header_len(), header_len);
+        let copy = frame;
+        assert_eq!(copy, frame);
+    }
+    let different: HashSet<Frame<'_>> = frames.iter().map(|frame| frame.0).collect();
+    assert_eq!(different.len(), 10);
+}
+
+#[test]
+fn ids_from_numbers() {
+    for (number, id) in [
+        (0, b"0000"),
+        (1, b"0001"),
+        (9, b"0009"),
+        (10, b"000a"),
+        (35, b"000z"),
+        (36, b"0010"),
+        (36 * 36 - 1, b"00zz"),
+        (36 * 36, b"0100"),
+        (36 * 36 * 36, b"1000"),
+        (1_679_615, b"zzzz"),
+    ] {
+        assert_eq!(RequestId::from_number(number), Some(RequestId::new(*id)));
+        assert_eq!(RequestId::new(*id).to_number(), Some(number));
+    }
+    for number in [1_679_616, 1_679_617, 0x7fff_ffff, u32::MAX] {
+        assert_eq!(RequestId::from_number(number), None);
+    }
+    for number in (0..1_679_616).step_by(101) {
+        let id = RequestId::from_number(number).unwrap();
+        assert_eq!(id.to_number(), Some(number));
+        let digits = std::str::from_utf8(id.as_bytes()).unwrap();
+        assert_eq!(u32::from_str_radix(digits, 36), Ok(number));
+    }
+    // Each byte that is no digit of that form, at each place.
+    for byte in 0..=255u8 {
+        let digit = byte.is_ascii_digit() || byte.is_ascii_lowercase();
+        for place in 0..4 {
+            let mut id = *b"0000";
+            id[place] = byte;
+            assert_eq!(RequestId::new(id).to_number().is_some(), digit, "{byte}");
+        }
+    }
+    const ONE: Option<RequestId> = RequestId::from_number(1);
+    assert_eq!(ONE.and_then(RequestId::to_number), Some(1));
+}
+
+#[test]
+fn ids_are_bytes() {
+    let id = RequestId::from([0, 1, 0xfe, 0xff]);
+    assert_eq!(id, RequestId::new([0, 1, 0xfe, 0xff]));
+    assert_eq!(id.as_bytes(), &[0, 1, 0xfe, 0xff]);
+    assert_eq!(<[u8; 4]>::from(id), [0, 1, 0xfe, 0xff]);
+    assert_eq!(format!("{id:?} {id}"), r#"RequestId("\x00\x01\xfe\xff") \x00\x01\xfe\xff"#);
+    assert_eq!(format!("{ID:?} {ID}"), r#"RequestId("0001") 0001"#);
+    assert!(RequestId::new(*b"0001") < RequestId::new(*b"0010"));
+}
+
+#[test]
+fn names_are_bytes_with_a_text_view() {
+    let name = Name::from("echo");
+    assert_eq!(name.as_bytes(), b"echo");
+    assert_eq!(name.as_str(), Ok("echo"));
+    assert_eq!((name.len(), name.is_empty()), (4, false));
+    assert_eq!((Name::default().len(), Name::default().is_empty()), (0, true));
+    assert_eq!(name, Name::from(b"echo"));
+    assert_eq!(name, Name::from(b"echo".as_slice()));
+    assert!(Name::from(b"\xff".as_slice()).as_str().is_err());
+
+    // The parts outlive the name.
+    fn text<'a>(name: &Name<'a>) -> (&'a [u8], &'a str) {
+        (name.as_bytes(), name.as_str().unwrap())
+    }
+    assert_eq!(text(&name), (b"echo".as_slice(), "echo"));
+}
+
+#[test]
+fn names_compare_with_text_both_ways() {
+    let name = Name::from("echo");
+    let (text, other): (&str, &str) = ("echo", "ech");
+    assert!(name == text && name == *text && text == name && *text == name);
+    assert!(!(name == other || name == *other || other == name || *other == name));
+    assert!(name != *"Echo" && *"echo " != name);
+    assert!(Name::from("a") < Name::from("b"));
+}
+
+#[test]
+fn names_print_readably() {
+    for (bytes, debug, display) in [
+        (b"echo".as_slice(), r#""echo""#, "echo"),
+        (b"", r#""""#, ""),
+        ("blåbär".as_bytes(), r#""blåbär""#, "blåbär"),
+        (b"say \"hi\"\n\0", r#""say \"hi\"\n\0""#, "say \"hi\"\n\0"),
+        (b"\xff\xfe", r#""\xff\xfe""#, "\u{fffd}\u{fffd}"),
+        (b"a\xc3(b", r#""a\xc3(b""#, "a\u{fffd}(b"),
+    ] {
+        let name = Name::from(bytes);
+        assert_eq!(format!("{name:?}"), debug);
+        assert_eq!(format!("{name}"), display);
+    }
+}
+
+#[test]
+fn codes_are_their_numbers() {
+    for (code, number, debug, display) in [
+        (ErrorCode::ABNORMAL, 0, "ErrorCode(0, abnormal)", "abnormal (0)"),
+        (
+            ErrorCode::UNSUPPORTED,
+            1,
+            "ErrorCode(1, unsupported protocol)",
+            "unsupported protocol (1)",
+        ),
+        (ErrorCode::INVALID_MESSAGE, 2, "ErrorCode(2, invalid message)", "invalid message (2)"),
+        (ErrorCode::TIMEOUT, 3, "ErrorCode(3, timeout)", "timeout (3)"),
+        (ErrorCode::from(4), 4, "ErrorCode(4)", "code 4"),
+        (ErrorCode::from(u32::MAX), u32::MAX, "ErrorCode(4294967295)", "code 4294967295"),
+    ] {
+        assert_eq!(u32::from(code), number);
+        assert_eq!(ErrorCode::from(number), code);
+        assert_eq!(format!("{code:?}"), debug);
+        assert_eq!(format!("{code}"), display);
+    }
+}
+
+/// The error that an input leads to, its end included.
+fn error(input: &[u8]) -> Error {
+    let mut parser = Parser::new();
+    let mut events = parser.feed(input);
+    while let Some(event) = events.next() {
+        if let Err(error) = event {
+            return error;
+        }
+    }
+    parser.finish().unwrap_err()
+}
+
+#[test]
+fn errors_say_what_was_wrong_and_where() {
+    for (input, text) in [
+        (b"02".as_slice(), "byte 1: protocol version 0x02 is not supported"),
+        (b"f0", "byte 1: protocol version 0xf0 is not supported"),
+        (b"x", "byte 0: 'x' is not a hexadecimal digit of the version"),
+        (b"01X", "byte 2: 'X' is not a message type"),
+        (b"01 ", "byte 2: ' ' is not a message type"),
+        (b"01~", "byte 2: '~' is not a message type"),
+        (b"01\x7f", "byte 2: byte 0x7f is not a message type"),
+        (b"01\0", "byte 2: byte 0x00 is not a message type"),
+        (b"01\xff", "byte 2: byte 0xff is not a message type"),
+        (b"01r000100g", "byte 9: 'g' is not a hexadecimal digit of the name length"),
+        (b"01e0001+", "byte 7: '+' is not a hexadecimal digit of the wait"),
+        (b"01h\n", "byte 3: byte 0x0a is not a hexadecimal digit of the load"),
+        (b"01h0000-", "byte 7: '-' is not a hexadecimal digit of the time"),
+        (b"01fz", "byte 3: 'z' is not a hexadecimal digit of the error code"),
+        (b"01R0001\x80", "byte 7: byte 0x80 is not a hexadecimal digit of the payload size"),
+        (b"", "byte 0: the input ended too soon: at least 2 bytes are missing"),
+        (b"01R0001", "byte 7: the input ended too soon: at least 8 bytes are missing"),
+    ] {
+        let error = error(input);
+        assert_eq!(error.to_string(), text);
+        assert_eq!(error.to_string(), format!("byte {}: {}", error.offset, error.kind));
+        assert!(error.source().is_none());
+    }
+    let mut parser = Parser::new().without_handshake();
+    assert!(parser.feed(b"R000100000000").next().is_some());
+    let text = "byte 13: the input ended before its last event was taken";
+    assert_eq!(parser.finish().unwrap_err().to_string(), text);
+}
+
+#[test]
+fn errors_say_what_to_answer() {
+    let digit = ErrorKind::InvalidDigit { byte: b'x', field: Field::Wait };
+    assert_eq!(error(b"01e0001x").kind, digit);
+    assert_eq!(error(b"01e0001x").protocol_code(), Some(ErrorCode::INVALID_MESSAGE));
+    assert_eq!(error(b"01X").protocol_code(), Some(ErrorCode::INVALID_MESSAGE));
+    assert_eq!(error(b"03").protocol_code(), Some(ErrorCode::UNSUPPORTED));
+    assert_eq!(error(b"01R").protocol_code(), None);
+}
+
+#[test]
+fn write_errors_say_what_was_wrong() {
+    for (error, text) in [
+        (
+            WriteError::BufferTooSmall { needed: 18, available: 16 },
+            "the message takes 18 bytes and 16 are free in the buffer",
+        ),
+        (WriteError::NameTooLong { len: 4096 }, "a name of 4096 bytes is longer than 4095"),
+        (WriteError::PayloadTooLong { len: 5 }, "a payload of 5 bytes is longer than 4294967295"),
+        (WriteError::EmptyName, "the name is empty"),
+        (WriteError::EmptyPart, "an empty part would end the stream"),
+        (
+            WriteError::PayloadMismatch { announced: 4, given: 5 },
+            "the frame announces a payload of 4 bytes, and 5 were given",
+        ),
+        (WriteError::Closed, "nothing may follow a protocol error"),
+    ] {
+        assert_eq!(error.to_string(), text);
+        assert!(error.source().is_none());
+    }
+}
+
+#[test]
+fn sizes() {
+    assert!(size_of::<Parser<64>>() <= 96);
+    assert!(size_of::<Parser<0>>() <= 32);
+    assert_eq!(size_of::<RequestId>(), 4);
+    assert_eq!(size_of::<ErrorCode>(), 4);
+    assert_eq!(size_of::<MessageType>(), 1);
+    assert_eq!(size_of::<Name<'_>>(), size_of::<&[u8]>());
+    assert!(size_of::<Error>() <= 16);
+    assert!(size_of::<Option<Step>>() <= 2 * size_of::<usize>());
+    assert!(size_of::<Assembler<256>>() <= 256 + 96 + size_of::<usize>());
+}
+
+#[test]
+fn what_is_shared_between_threads_and_copied() {
+    fn sendable<T: Send + Sync + Unpin + 'static>() {}
+    sendable::<Parser>();
+    sendable::<Assembler<8>>();
+    sendable::<Writer<'static>>();
+    sendable::<Error>();
+    sendable::<WriteError>();
+    fn copied<T: Copy + Eq + std::fmt::Debug>() {}
+    copied::<Event<'_>>();
+    copied::<Frame<'_>>();
+    copied::<Name<'_>>();
+    copied::<RequestId>();
+    copied::<ErrorCode>();
+    copied::<MessageType>();
+    copied::<Step>();
+    copied::<Error>();
+    copied::<ErrorKind>();
+    copied::<Field>();
+    copied::<WriteError>();
+    copied::<Item<'_>>();
+    copied::<Message<'_>>();
+}
