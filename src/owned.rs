@@ -58,7 +58,7 @@ impl<const P: usize, const N: usize> fmt::Debug for OwnedMessage<P, N> {
 #[cfg(feature = "defmt")]
 impl<const P: usize, const N: usize> defmt::Format for OwnedMessage<P, N> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::Format::format(&self.as_message(), f);
+        defmt::write!(f, "{}", self.as_message());
     }
 }
 
