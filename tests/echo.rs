@@ -136,6 +136,16 @@ impl Peer {
         u32::from_str_radix(std::str::from_utf8(&got).unwrap(), 16).unwrap()
     }
 
+    /// What this peer says is taken, though not by whom it is meant for. (The pauses
+    /// let a reset come, if one is under way.)
+    #[track_caller]
+    fn goes_on_talking(&mut self) {
+        for _ in 0..20 {
+            self.say("and on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// It is served.
     #[track_caller]
     fn is_served(&mut self) {
@@ -288,7 +298,7 @@ fn bounds_what_it_prints() {
 
 #[test]
 fn refuses_bad_input() {
-    let server = Server::start();
+    let server = Server::with(Limits { goodbye: 10 * HANG, ..Limits::default() });
     for (input, want) in [
         ("01X", "01f00000002"),
         ("01X000100000000", "01f00000002"),
@@ -311,13 +321,17 @@ fn refuses_bad_input() {
     server.ready().is_served();
 }
 
-/// A reset would overtake the `f`, so what follows bad input is read, and not looked at.
+/// A reset would overtake the `f`, so what follows bad input is read, and not looked at,
+/// but not for ever.
 #[test]
 fn tells_a_peer_that_goes_on_talking() {
-    let mut peer = Server::start().ready();
+    let server = Server::with(Limits { goodbye: 10 * HANG, ..Limits::default() });
+    let mut peer = server.ready();
     peer.say("r0001004echo00000002hiX");
     peer.say("r0001004echo00000002hi".repeat(4000));
     assert_eq!(peer.hears_to_the_end(), "R000100000002hif00000002");
+    peer.goes_on_talking();
+    assert!((0..10_000).any(|_| peer.0.write_all(&[0; 4096]).is_err()));
 }
 
 #[test]

@@ -19,8 +19,20 @@ use crate::wire::{self, End, HEARTBEAT, Incoming, NAME, Outgoing};
 /// There is one request on the connection, so any id will do.
 const ID: RequestId = RequestId::new(*b"0001");
 
-/// How long to see off a peer that is told why.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// What to put up with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The longest wait for the next sign of the answer.
+    pub(crate) patience: Duration,
+    /// The longest time to see a peer off that is told why.
+    pub(crate) goodbye: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { patience: Duration::from_secs(30), goodbye: Duration::from_secs(1) }
+    }
+}
 
 /// What to ask.
 pub(crate) struct Request<'a> {
@@ -60,33 +72,33 @@ enum Order {
 }
 
 /// Makes a request. The payload of the result goes to `result`, word of anything else
-/// that comes to `notes`. `patience` is the longest wait for a sign of the answer.
+/// that comes to `notes`.
 pub(crate) fn call(
     stream: &TcpStream,
     request: &Request<'_>,
-    patience: Duration,
+    limits: Limits,
     result: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<Answer, End> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(limits.patience))?;
     let (orders, taken) = mpsc::sync_channel(16);
     let (running, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
             // An error here is one of the connection: the reader will see it too, and
             // before it the answer, if there is one.
-            let _ = Sender::new(stream, taken).run(request);
+            let _ = Sender::new(stream, limits, taken).run(request);
             drop(running);
         });
         let mut reader = Reader { notes, orders: Some(orders), takes: Takes::Nothing };
-        let answer = reader.run(stream, patience, result);
+        let answer = reader.run(stream, limits.patience, result);
 
         let code = answer.as_ref().err().and_then(End::code);
         if let (Some(code), Some(orders)) = (code, reader.orders.take()) {
             let _ = orders.try_send(Order::GiveUp(code));
             drop(orders);
-            let _ = ended.recv_timeout(2 * GOODBYE);
+            let _ = ended.recv_timeout(2 * limits.goodbye);
         }
         // Without a reader there are no orders, and the sender stops, unless it is in
         // a write that nobody takes. This ends that.
@@ -100,14 +112,21 @@ pub(crate) fn call(
 
 struct Sender<'s> {
     stream: &'s TcpStream,
+    limits: Limits,
     out: Outgoing<&'s TcpStream>,
     orders: Receiver<Order>,
     beat: Instant,
 }
 
 impl<'s> Sender<'s> {
-    fn new(stream: &'s TcpStream, orders: Receiver<Order>) -> Self {
-        Self { stream, out: Outgoing::new(stream), orders, beat: Instant::now() + HEARTBEAT }
+    fn new(stream: &'s TcpStream, limits: Limits, orders: Receiver<Order>) -> Self {
+        Self {
+            stream,
+            limits,
+            out: Outgoing::new(stream),
+            orders,
+            beat: Instant::now() + HEARTBEAT,
+        }
     }
 
     fn run(&mut self, request: &Request<'_>) -> io::Result<()> {
@@ -161,7 +180,7 @@ impl<'s> Sender<'s> {
             Ok(Order::GiveUp(code)) => {
                 self.out.send(|writer| writer.protocol_error(code))?;
                 self.out.flush()?;
-                wire::close(self.stream, GOODBYE);
+                wire::close(self.stream, self.limits.goodbye);
                 return Ok(false);
             }
             Err(RecvTimeoutError::Disconnected) => return Ok(false),

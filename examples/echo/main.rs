@@ -38,14 +38,11 @@ use std::net::{TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use client::{Answer, Request};
 
 /// The bytes in a part of a streamed request.
 const PART: usize = 16;
-/// The longest that `call` waits for the next sign of its answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 const NO_ANSWER: u8 = 3;
 const WRONG_USE: u8 = 64;
@@ -97,7 +94,7 @@ fn call(addr: &str, request: &Request<'_>) -> ExitCode {
         Err(error) => return failed(format_args!("{addr}: {error}")),
     };
     let (mut out, mut notes) = (io::stdout(), io::stderr());
-    let answer = client::call(&stream, request, PATIENCE, &mut out, &mut notes);
+    let answer = client::call(&stream, request, client::Limits::default(), &mut out, &mut notes);
     // For the eye only: in a file or a pipe the result is to be exactly its bytes.
     if out.is_terminal() {
         let _ = writeln!(out);

@@ -1,7 +1,7 @@
 //! The client, against the server and against peers that follow a script.
 
 use super::*;
-use client::{Answer, Request};
+use client::{Answer, Limits, Request};
 use std::sync::mpsc::Sender;
 use wire::End;
 
@@ -24,33 +24,36 @@ impl Called {
     }
 }
 
-fn call(addr: SocketAddr, request: &Request<'_>, patience: Duration) -> Called {
+fn call(addr: SocketAddr, request: &Request<'_>, limits: Limits) -> Called {
     let stream = TcpStream::connect(addr).unwrap();
     let (mut result, mut notes) = (Vec::new(), Vec::new());
-    let answer = client::call(&stream, request, patience, &mut result, &mut notes);
+    let answer = client::call(&stream, request, limits, &mut result, &mut notes);
     Called { answer, result, notes: String::from_utf8(notes).unwrap() }
 }
 
 /// Runs a call against `script`, and gives also what the peer brought home.
 fn scripted<T: Send + 'static>(
     request: &Request<'_>,
-    patience: Duration,
+    limits: Limits,
     script: impl FnOnce(Peer) -> T + Send + 'static,
 ) -> (Called, T) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap();
     let peer = thread::spawn(move || script(Peer::new(listener.accept().unwrap().0)));
-    let called = call(addr, request, patience);
+    let called = call(addr, request, limits);
     (called, peer.join().unwrap())
 }
 
+/// Nothing below waits for these to pass: what does would hang.
+const PATIENT: Limits =
+    Limits { patience: Duration::from_secs(300), goodbye: Duration::from_secs(300) };
 const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None };
 const ASKED: &str = "01r0001004echo00000005hello";
 
 #[test]
 fn gets_results_from_the_server() {
     let server = Server::start();
-    let shown = |request: Request<'_>| call(server.addr, &request, HANG).shown();
+    let shown = |request: Request<'_>| call(server.addr, &request, PATIENT).shown();
     assert_eq!(shown(HELLO), "hello");
     assert_eq!(shown(Request { payload: b"", ..HELLO }), "");
     assert_eq!(
@@ -71,7 +74,7 @@ fn gets_large_results_from_the_server() {
     let payload: Vec<u8> = (0..4_u32 << 20).map(|i| (i % 253) as u8).collect();
     for part in [None, Some(100_000), Some(1000)] {
         let request = Request { op: "echo", payload: &payload, part };
-        let called = call(server.addr, &request, HANG);
+        let called = call(server.addr, &request, PATIENT);
         assert!(matches!(called.answer, Ok(Answer::Result)), "{:?} {part:?}", called.answer);
         assert!(called.result == payload, "{} bytes came back {part:?}", called.result.len());
     }
@@ -79,21 +82,21 @@ fn gets_large_results_from_the_server() {
 
 #[test]
 fn says_what_the_grammar_says() {
-    let (called, ()) = scripted(&HELLO, HANG, |mut peer| {
+    let (called, ()) = scripted(&HELLO, PATIENT, |mut peer| {
         peer.hears(ASKED); // without waiting for the version
         peer.say("01R000100000002ok");
     });
     assert_eq!(called.shown(), "ok");
 
     let streamed = Request { part: Some(2), ..HELLO };
-    let (called, ()) = scripted(&streamed, HANG, |mut peer| {
+    let (called, ()) = scripted(&streamed, PATIENT, |mut peer| {
         peer.hears("01s0001004echo00000002hep000100000002llp000100000001op000100000000");
         peer.say("01S000100000002okS000100000000");
     });
     assert_eq!(called.shown(), "ok");
 
     let empty = Request { payload: b"", ..streamed };
-    let (called, ()) = scripted(&empty, HANG, |mut peer| {
+    let (called, ()) = scripted(&empty, PATIENT, |mut peer| {
         peer.hears("01s0001004echo00000000p000100000000");
         peer.say("01R000100000002ok");
     });
@@ -102,7 +105,7 @@ fn says_what_the_grammar_says() {
 
 #[test]
 fn takes_what_else_may_come() {
-    let (called, ()) = scripted(&HELLO, HANG, |mut peer| {
+    let (called, ()) = scripted(&HELLO, PATIENT, |mut peer| {
         peer.hears(ASKED);
         peer.say("01h000154d7de9an004news00000009to\ndoR000");
         peer.say("R000200000005strayE000200000001xe0002000000010000000bR0001000000S000200000000");
@@ -137,7 +140,7 @@ fn shows_errors_and_waits() {
         ("01", ", end the peer has closed"),
         ("", ", end byte 0: the input ended too soon: at least 2 bytes are missing"),
     ] {
-        let (called, ()) = scripted(&HELLO, HANG, move |mut peer| {
+        let (called, ()) = scripted(&HELLO, PATIENT, move |mut peer| {
             peer.hears(ASKED);
             peer.say(answer);
             peer.ends();
@@ -154,11 +157,13 @@ fn tells_the_peer_why_it_gives_up() {
         ("01X", "f00000002", "byte 2: 'X'"),
         ("01S000100000002hiR0001x", "f00000002", "byte 22: 'x'"),
     ] {
-        let (called, said) = scripted(&HELLO, HANG, move |mut peer| {
+        let (called, said) = scripted(&HELLO, PATIENT, move |mut peer| {
             peer.hears(ASKED);
             peer.say(answer);
             peer.say("and what follows ".repeat(1000));
-            peer.hears_to_the_end()
+            let said = peer.hears_to_the_end();
+            peer.goes_on_talking();
+            said
         });
         assert_eq!(said, want);
         assert!(called.shown().contains(end), "{}", called.shown());
@@ -168,7 +173,8 @@ fn tells_the_peer_why_it_gives_up() {
 /// However alive the peer is otherwise.
 #[test]
 fn does_not_wait_for_ever() {
-    let (called, all) = scripted(&HELLO, Duration::from_millis(200), |mut peer| {
+    let impatient = Limits { patience: Duration::from_millis(200), ..PATIENT };
+    let (called, all) = scripted(&HELLO, impatient, |mut peer| {
         peer.hears(ASKED);
         peer.say("01");
         let mut beats = peer.0.try_clone().unwrap();
@@ -198,7 +204,7 @@ fn stops_sending_parts_when_it_has_its_answer() {
         ("01R000100000002no", "no"),
     ] {
         let (over, is_over): (Sender<()>, _) = mpsc::channel();
-        let (called, heard) = scripted(&request, HANG, move |mut peer| {
+        let (called, heard) = scripted(&request, PATIENT, move |mut peer| {
             peer.hears("01s0001004echo00001000x");
             peer.say(answer);
             thread::spawn(move || {
@@ -212,6 +218,30 @@ fn stops_sending_parts_when_it_has_its_answer() {
         assert_eq!(called.shown(), want);
         let heard = heard.join().unwrap();
         assert!(heard < payload.len() / 2, "{heard} bytes of {} for {answer:?}", payload.len());
+    }
+}
+
+/// From the header of the answer on, that is: its payload may be long in coming. The
+/// peer reads so slowly that there is time enough to see the header.
+#[test]
+fn stops_sending_parts_before_it_knows_why() {
+    let payload = vec![b'x'; 64 << 20];
+    let request = Request { op: "echo", payload: &payload, part: Some(4096) };
+    for answer in ["01E000100000004", "01e00010000000500000004"] {
+        let (called, heard) = scripted(&request, PATIENT, move |mut peer| {
+            peer.hears("01s0001004echo00001000x");
+            peer.say(answer);
+            peer.0.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            let (mut heard, mut scrap) = (0, vec![0; 1 << 16]);
+            while let Ok(len @ 1..) = peer.0.read(&mut scrap) {
+                heard += len;
+                thread::sleep(Duration::from_millis(1));
+            }
+            peer.say("oops");
+            heard
+        });
+        assert!(called.shown().ends_with("oops"), "{}", called.shown());
+        assert!(heard < payload.len(), "{heard} bytes of {} for {answer:?}", payload.len());
     }
 }
 

@@ -159,7 +159,7 @@ fn check_order(shown: &[Value]) {
 #[test]
 fn generated_conversations_in_order() {
     let mut random = Random(3);
-    for round in 0..200 {
+    for round in 0..50 {
         // What each side sends; requests go both ways and are answered in any order.
         let mut files = [Vec::new(), Vec::new()];
         let mut open: Vec<(usize, u64, &str)> = Vec::new();

@@ -27,9 +27,17 @@ macro_rules! recorded {
 
 /// Small ones, of all types but `f`: an AVR keeps constants in its 8 KiB of RAM.
 static CONVERSATIONS: [&[u8]; 11] = recorded!(
-    "a-single-json.c2s", "a-single-json.s2c", "c-error-unknown-op.c2s", "c-error-unknown-op.s2c",
-    "d-retry-limit.s2c", "e-stream.c2s", "e-stream.s2c", "e-stream-error.s2c", "g-notify.c2s",
-    "h-heartbeat.c2s", "j-bad-type.s2c"
+    "a-single-json.c2s",
+    "a-single-json.s2c",
+    "c-error-unknown-op.c2s",
+    "c-error-unknown-op.s2c",
+    "d-retry-limit.s2c",
+    "e-stream.c2s",
+    "e-stream.s2c",
+    "e-stream-error.s2c",
+    "g-notify.c2s",
+    "h-heartbeat.c2s",
+    "j-bad-type.s2c"
 );
 
 const ID: RequestId = RequestId::new(*b"0001");
@@ -125,12 +133,8 @@ fn cut(conversation: &[u8]) -> Check {
 
 fn fields() -> Check {
     let mut parser = Parser::new().without_handshake();
-    let mut input = b"e00010001388100000002hihfffe54d7de9aRz".as_slice();
-    let frame = Frame::RetryResult { id: ID, wait_ms: 0x0001_3881, payload_len: 2 };
-    check!(parser.next_event(&mut input) != Ok(Some(Event::Frame(frame))));
-
-    let mut parser = Parser::new().without_handshake();
     let mut input = b"e00010001388100000002hihfffe54d7de9af89abcdef!".as_slice();
+    let frame = Frame::RetryResult { id: ID, wait_ms: 0x0001_3881, payload_len: 2 };
     check!(parser.next_event(&mut input) == Ok(Some(Event::Frame(frame))));
     check!(parser.next_event(&mut input) == Ok(Some(Event::Payload { data: b"hi", remaining: 0 })));
     let frame = Frame::Heartbeat { load: 0xfffe, time: 0x54d7_de9a };
@@ -222,10 +226,10 @@ fn large_written() -> Check {
     let frame = Frame::SingleResult { id: ID, payload_len: 0x1_0005 };
     let mismatch = WriteError::PayloadMismatch { announced: 0x1_0005, given: 5 };
     check!(writer.message(&frame, b"hello") == Err(mismatch));
-    check!(writer.single_result(ID, b"hello") == Err(WriteError::BufferTooSmall {
-        needed: 18,
-        available: 3,
-    }));
+    check!(
+        writer.single_result(ID, b"hello")
+            == Err(WriteError::BufferTooSmall { needed: 18, available: 3 })
+    );
     check!(writer.len() == 21);
     Ok(())
 }

@@ -20,13 +20,13 @@ pub(crate) trait Keep {
 
 pub(crate) struct Fresh;
 impl Keep for Fresh {
-    const NAME: &'static str = "the Go package's way";
+    const NAME: &'static str = "Go package's way";
     const KEEP: bool = false;
 }
 
 pub(crate) struct Reused;
 impl Keep for Reused {
-    const NAME: &'static str = "the Go package's way, buffers kept";
+    const NAME: &'static str = "Go package's way, buffers kept";
     const KEEP: bool = true;
 }
 

@@ -1,9 +1,9 @@
 //! The same grammar in winnow, over partial input.
 //!
 //! Twice: as winnow's documentation leads one to write it (`dispatch!` on the first
-//! byte, `take`, `hex_uint`), and as fast as we could make it and still call it
-//! winnow: one `take` for all the neighbouring fields of fixed width, digits read by
-//! a function of our own, and the error type that carries nothing.
+//! byte, `take_while`, `hex_uint`), and as fast as we could make it and still call
+//! it winnow: `take` alone, digits read by a function of our own, and the error type
+//! that carries nothing.
 //!
 //! In pieces winnow parses an unfinished message again from its start, as its
 //! documentation says; the loop around it is the one shown there.

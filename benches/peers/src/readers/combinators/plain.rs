@@ -14,7 +14,7 @@ use crate::contest::Head;
 pub(crate) struct Plain;
 
 impl Grammar for Plain {
-    const NAME: &'static str = "winnow, by the book";
+    const NAME: &'static str = "winnow, same grammar";
     type Error = ContextError;
 
     fn version(input: &mut Input<'_>) -> ModalResult<()> {

@@ -1,4 +1,6 @@
-//! As fast as we could make it.
+//! As fast as we could make it. What paid: types that are laid out alike in one arm,
+//! inlining by force, and the guess about sizes. What did not: neighbouring fields
+//! in one `take`, and eight digits in one 64-bit word.
 
 use winnow::error::{EmptyError, ErrMode};
 use winnow::prelude::*;
@@ -10,7 +12,7 @@ use crate::contest::Head;
 pub(crate) struct Tuned;
 
 impl Grammar for Tuned {
-    const NAME: &'static str = "winnow, tuned";
+    const NAME: &'static str = "winnow, same grammar, tuned";
     type Error = EmptyError;
 
     fn version(input: &mut Input<'_>) -> ModalResult<(), EmptyError> {
@@ -71,6 +73,7 @@ fn value<const N: usize>(digits: [u8; N]) -> ModalResult<u32, EmptyError> {
         }
         values
     };
+    // Most sizes are small, and the next message is found sooner if that is guessed.
     if N == 8 && digits[..N - 2] == [b'0'; 6] {
         let (a, b) = (VALUES[usize::from(digits[N - 2])], VALUES[usize::from(digits[N - 1])]);
         return if (a | b) < 16 {
