@@ -119,13 +119,14 @@ impl Lines {
             println!("\n{}\n", self.title);
             print!("| | {}, ns |", figures[0].name);
             for figure in &figures[1..] {
-                print!(" {}, ns | ratio |", figure.name);
+                print!(" {}, ns | ratio | undisturbed |", figure.name);
             }
-            println!("\n| --- | ---: |{}", " ---: | ---: |".repeat(figures.len() - 1));
+            println!("\n| --- | ---: |{}", " ---: | ---: | ---: |".repeat(figures.len() - 1));
         }
         print!("| {label} | {:.2} |", figures[0].nanos / parts as f64);
         for figure in &figures[1..] {
-            print!(" {:.2} | {:.2} |", figure.nanos / parts as f64, figure.ratio);
+            let Figure { nanos, ratio, undisturbed, .. } = figure;
+            print!(" {:.2} | {ratio:.2} | {undisturbed:.2} |", nanos / parts as f64);
         }
         println!();
         figures

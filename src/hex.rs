@@ -53,8 +53,15 @@ mod by_word {
     const ONES: u64 = 0x0101_0101_0101_0101;
 
     /// The number whose digits are `digits`, 3, 4 or 8 of them; `None` if one is not a digit.
+    ///
+    /// Nearly all lengths are below 256, so that is the first guess: it breaks the chain
+    /// from the start of one message through its lengths to the start of the next.
     #[inline(always)]
     pub(crate) fn decode(digits: &[u8]) -> Option<u32> {
+        if let [b'0', high, low] | [b'0', b'0', b'0', b'0', b'0', b'0', high, low] = *digits {
+            let (high, low) = (value(high), value(low));
+            return if high | low > 0xf { None } else { Some(u32::from(high << 4 | low)) };
+        }
         let text = match *digits {
             [a, b, c] => u64::from(u32::from_be_bytes([b'0', a, b, c])) | ZEROS,
             [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])) | ZEROS,
@@ -76,6 +83,21 @@ mod by_word {
         let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
         let quads = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
         Some((quads | quads >> 16) as u32)
+    }
+
+    /// [`digit`](super::digit) by a table.
+    #[inline(always)]
+    fn value(digit: u8) -> u8 {
+        static VALUES: [u8; 256] = {
+            let mut values = [0; 256];
+            let mut byte = 0;
+            while byte < values.len() {
+                values[byte] = super::digit(byte as u32) as u8;
+                byte += 1;
+            }
+            values
+        };
+        VALUES[usize::from(digit)]
     }
 
     /// The digits in front of four others.

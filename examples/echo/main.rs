@@ -21,7 +21,7 @@
 //! | 0 | the result has been printed |
 //! | 1 | an error result: the request was at fault |
 //! | 2 | a retry result: the server says how long to wait |
-//! | 3 | no answer: not connected, cut off, silence, or what came was not Gotalk |
+//! | 3 | no answer: not connected, cut off, silence, not Gotalk, or it could not be printed |
 //! | 64 | wrong use |
 //!
 //! What is where, for those who copy it: `wire` is the part that every peer needs, a

@@ -1,11 +1,13 @@
 //! Any split of the stream gives the same events, errors and offsets: whole, byte by
 //! byte, and at split points that the input brings along, through `feed`, `next_event`,
-//! `step` and both ways of the assembler. Nothing but the crate itself says what is
-//! right: all that counts here is that the splits agree.
+//! `step` and both ways of the assembler, a used one that was reset too. Nothing but
+//! the crate itself says what is right: all that counts here is that the splits agree.
 //!
 //! Input: the options (see [`Options`]); the number of lengths, 0 to 15 (the low four
 //! bits); the lengths, one byte each; then the stream. The pieces have these lengths in
 //! turn, over and over; a 0 is an empty piece, and no length at all is the whole.
+
+use gotalk::{Assembler, Error};
 
 use super::support::{drive, oracle};
 use super::{NAME_CAPACITIES, Options, first};
@@ -70,5 +72,26 @@ fn check<const P: usize, const N: usize>(input: &Input<'_>) {
         assert_eq!(got, assembly, "next_message {pieces:?}");
         let got = drive::by_assembler_feed::<P, N>(pieces, handshake);
         assert_eq!(got, assembly, "Assembler::feed {pieces:?}");
+    }
+    again::<P, N>(&splits, handshake, assembly.items.len());
+}
+
+/// One assembler for all splits, reset in between wherever the stream has left it.
+fn again<const P: usize, const N: usize>(splits: &[Vec<&[u8]>], handshake: bool, count: usize) {
+    let assembler = Assembler::<P, N>::with_name_capacity();
+    let mut assembler = if handshake { assembler } else { assembler.without_handshake() };
+    let mut ends: Vec<(u64, Result<(), Error>)> = Vec::new();
+    for pieces in splits {
+        let mut items = 0;
+        for piece in pieces {
+            let mut messages = assembler.feed(piece);
+            while let Some(Ok(_)) = messages.next() {
+                items += 1;
+            }
+        }
+        assert_eq!(items, count, "after a reset: {pieces:?}");
+        ends.push((assembler.offset(), assembler.finish()));
+        assert_eq!(ends.first(), ends.last(), "after a reset: {pieces:?}");
+        assembler.reset();
     }
 }

@@ -27,6 +27,13 @@ fn sends_heartbeats_but_none_into_a_payload() {
     peer.ends();
     all.push_str(&peer.hears_to_the_end());
     assert!(all.contains("R000100000004wxyz"), "{all:?}");
+
+    // To a message that is begun they may come.
+    let mut begun = server.ready();
+    begun.say("n003lo");
+    for _ in 0..10 {
+        begun.hears_a_heartbeat();
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) fn same_grammar<Ours: Reader, G: Grammar>() {
         reader::<Ours>(&wire, part);
         reader::<Winnow<G>>(&wire, part);
         for at in 0..wire.len() {
-            for byte in *b"09afAF+-_ :`gGrn\0\xff" {
+            for byte in *b"09afAF+-_ /:@`gGrn\0\xff" {
                 let mut changed = wire.clone();
                 changed[at] = byte;
                 let (ours, theirs) = (outcome::<Ours>(&changed), outcome::<Winnow<G>>(&changed));
