@@ -148,7 +148,7 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
                     for (slot, byte) in free.zip(bytes.iter().take(len)) {
                         *slot = *byte;
                     }
-                    self.len += len;
+                    self.len = self.len.wrapping_add(len);
                     if self.parser.machine.number == 0 {
                         let frame = self.parser.frame(bytes, Found::Frame, self.len as u32);
                         let payload = self.payload.get(..self.len).unwrap_or_default();

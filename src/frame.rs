@@ -6,7 +6,7 @@
 //! time or the code). [`MessageType`] says which; parser and writer both follow it,
 //! and [`Fields`] is a message in that form.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::str::Utf8Error;
 
 /// The version of the protocol that this crate speaks.
@@ -118,14 +118,17 @@ impl MessageType {
     /// # assert_eq!(buffer.len(), 95);
     /// ```
     pub const fn header_len(self, name_len: usize) -> usize {
-        let mut len = 1 + self.extra_digits() + 8;
-        if self.has_id() {
-            len += 4;
+        match self {
+            Self::SingleRequest | Self::StreamRequest => name_len.saturating_add(16),
+            Self::Notification => name_len.saturating_add(12),
+            Self::RetryResult => 21,
+            Self::ProtocolError => 9,
+            Self::StreamRequestPart
+            | Self::SingleResult
+            | Self::StreamResult
+            | Self::ErrorResult
+            | Self::Heartbeat => 13,
         }
-        if self.has_name() {
-            len += 3 + name_len;
-        }
-        len
     }
 }
 
@@ -187,9 +190,13 @@ impl RequestId {
                 _ => None,
             }
         }
+        // Far from wrapping, which the compiler does not see.
+        const fn join(high: u32, low: u32) -> u32 {
+            high.wrapping_mul(36).wrapping_add(low)
+        }
         let [a, b, c, d] = self.0;
         match (value(a), value(b), value(c), value(d)) {
-            (Some(a), Some(b), Some(c), Some(d)) => Some(((a * 36 + b) * 36 + c) * 36 + d),
+            (Some(a), Some(b), Some(c), Some(d)) => Some(join(join(join(a, b), c), d)),
             _ => None,
         }
     }
@@ -210,15 +217,25 @@ impl From<RequestId> for [u8; 4] {
 /// The bytes as text, each unprintable one escaped: `RequestId("0001")`.
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestId(\"{}\")", self.0.escape_ascii())
+        write!(f, "RequestId(\"{self}\")")
     }
 }
 
 /// The bytes as text, each unprintable one escaped.
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.escape_ascii())
+        escape_ascii(&self.0, f)
     }
+}
+
+/// As `<[u8]>::escape_ascii`, of which a linker does not see that it cannot panic.
+fn escape_ascii(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for byte in bytes {
+        for c in core::ascii::escape_default(*byte) {
+            f.write_char(c.into())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(feature = "defmt")]
@@ -321,8 +338,15 @@ impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
         for chunk in self.0.utf8_chunks() {
-            write!(f, "{}", chunk.valid().escape_debug())?;
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
+            for c in chunk.valid().chars() {
+                // Not `escape_debug`: its table can panic, as far as a linker knows.
+                if matches!(c, '"' | '\\') || c.is_control() {
+                    write!(f, "{}", c.escape_default())?;
+                } else {
+                    f.write_char(c)?;
+                }
+            }
+            escape_ascii(chunk.invalid(), f)?;
         }
         f.write_str("\"")
     }

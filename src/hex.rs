@@ -112,7 +112,7 @@ mod by_word {
         let values = (values | values << 4) & (0x0f * ONES);
         // 6 more than a value of 10 or more carries into bit 4.
         let letters = ((values + 6 * ONES) >> 4) & ONES;
-        let text = values + 0x30 * ONES + letters * u64::from(b'a' - 10 - b'0');
+        let text = values + 0x30 * ONES + letters.wrapping_mul(u64::from(b'a' - 10 - b'0'));
         for (slot, digit) in digits.iter_mut().rev().zip(text.to_be_bytes().iter().rev()) {
             *slot = *digit;
         }

@@ -11,8 +11,13 @@
 //! the ordinary, the loop below takes it byte by byte, and it alone makes errors and
 //! says that a name is too long. So neither can depend on how the bytes arrived.
 //!
+//! Sums and differences are written as wrapping ones. None of them can wrap, but the
+//! compiler does not see that, and would link a panic where overflow is checked.
+//!
 //! The name goes into a buffer of the caller's, and this type does not know its
 //! length: one machine serves parsers of every capacity.
+
+use core::slice;
 
 use crate::frame::{Fields, Frame, MessageType, Name, RequestId, VERSION, VERSION_LEN};
 use crate::{Error, ErrorKind, Field, hex, whole};
@@ -100,6 +105,7 @@ impl Machine {
 
     pub(crate) const fn reset(&mut self) {
         self.offset = 0;
+        self.skipping = false;
         if self.handshake {
             self.begin(State::Number(Field::Version), VERSION_LEN as u32);
         } else {
@@ -112,7 +118,7 @@ impl Machine {
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn advance(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
         let (found, read) = self.read(buffer, input);
-        self.offset += read as u64;
+        self.offset = self.offset.wrapping_add(read as u64);
         (found, read)
     }
 
@@ -127,7 +133,7 @@ impl Machine {
             } else if input.is_empty() {
                 (Found::Nothing, 0)
             } else {
-                self.number -= input.len() as u32;
+                self.number = self.number.wrapping_sub(input.len() as u32);
                 (Found::Payload, input.len())
             };
         }
@@ -148,7 +154,7 @@ impl Machine {
                 }
                 let size = usize::try_from(self.number).unwrap_or(usize::MAX);
                 if size > rest.len() {
-                    self.number -= rest.len() as u32;
+                    self.number = self.number.wrapping_sub(rest.len() as u32);
                     return (Found::Nothing, input.len());
                 }
                 rest = rest.as_slice().get(size..).unwrap_or_default().iter();
@@ -168,25 +174,27 @@ impl Machine {
                 if let State::Number(_) = state {
                     let digit = hex::digit(byte);
                     if digit > 0xf {
-                        return (self.fail(byte), input.len() - rest.len() - 1);
+                        return (self.fail(byte), before(input, &rest));
                     }
                     number = number << 4 | digit;
                 } else if state == State::Name {
-                    if let Some(slot) = buffer.get_mut(usize::from(self.name_len) - left as usize) {
+                    if let Some(slot) =
+                        buffer.get_mut(usize::from(self.name_len).wrapping_sub(left as usize))
+                    {
                         *slot = byte as u8;
                     }
                 } else {
                     // The type or the id.
                     number = number << 8 | byte;
                 }
-                left -= 1;
+                left = left.wrapping_sub(1);
             }
             let found = self.field_read(state, number, buffer.len());
             if found == Found::Error {
-                return (found, input.len() - rest.len() - 1);
+                return (found, before(input, &rest));
             }
             if found != Found::Nothing {
-                return (found, input.len() - rest.len());
+                return (found, input.len().wrapping_sub(rest.len()));
             }
         }
     }
@@ -317,16 +325,16 @@ impl Machine {
     /// The least number of bytes to the end of the message. What is known of a
     /// length counts, with zeros for the digits to come; the sum is below 2³².
     fn missing(&self) -> u32 {
-        let known = self.number.checked_shl(4 * self.left).unwrap_or(0);
+        let known = self.number.checked_shl(self.left.wrapping_mul(4)).unwrap_or(0);
         let after = match self.state {
             State::Payload | State::Skip => return self.number,
-            State::Id => self.message.header_len(0) as u32 - 5,
-            State::Number(Field::NameLength) => known + 8,
+            State::Id => (self.message.header_len(0) as u32).wrapping_sub(5),
+            State::Number(Field::NameLength) => known.wrapping_add(8),
             State::Number(Field::PayloadSize) => known,
             State::Name | State::Number(Field::Wait | Field::Load) => 8,
             _ => 0,
         };
-        self.left + after
+        self.left.wrapping_add(after)
     }
 
     pub(crate) fn finish(&self) -> Result<(), Error> {
@@ -355,4 +363,9 @@ impl Machine {
     pub(crate) fn frame<'a>(&self, name: Name<'a>, last: u32) -> Frame<'a> {
         Fields { message: self.message, id: self.id, name, extra: self.extra, last }.into()
     }
+}
+
+/// How much of `input` came before the byte that was taken last.
+fn before(input: &[u8], rest: &slice::Iter<'_, u8>) -> usize {
+    input.len().wrapping_sub(rest.len()).wrapping_sub(1)
 }

@@ -38,7 +38,7 @@ pub(crate) fn header(input: &[u8]) -> Option<Header> {
         header.extra = number(&mut rest, 4)?;
     }
     header.last = number(&mut rest, 8)?;
-    header.len = input.len() - rest.len();
+    header.len = input.len().wrapping_sub(rest.len());
     Some(header)
 }
 

@@ -141,7 +141,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn version(&mut self) -> Result<(), WriteError> {
         put(self.room(VERSION_LEN)?, &[b'0', b'0' + VERSION]);
-        self.len += VERSION_LEN;
+        self.len = self.len.wrapping_add(VERSION_LEN);
         Ok(())
     }
 
@@ -377,7 +377,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
-        let needed = message.header_len(name.len()) + payload.len();
+        let needed = message.header_len(name.len()).saturating_add(payload.len());
         let mut room = self.room(needed)?;
         room = put(room, &[message.as_byte()]);
         if message.has_id() {
@@ -394,7 +394,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         }
         room = put_number(room, last, 8);
         put(room, payload);
-        self.len += needed;
+        self.len = self.len.wrapping_add(needed);
         self.closed = message == MessageType::ProtocolError;
         Ok(())
     }
@@ -404,7 +404,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         if self.closed {
             return Err(WriteError::Closed);
         }
-        let available = self.buffer.capacity() - self.len;
+        let available = self.buffer.capacity().wrapping_sub(self.len);
         self.buffer.room(self.len, needed).ok_or(WriteError::BufferTooSmall { needed, available })
     }
 }
@@ -418,7 +418,10 @@ fn put<'r>(room: &'r mut [u8], bytes: &[u8]) -> &'r mut [u8] {
     if !cfg!(target_pointer_width = "64")
         || !(ends::<16>(slots, bytes) || ends::<8>(slots, bytes) || ends::<4>(slots, bytes))
     {
-        slots.copy_from_slice(bytes);
+        // Not `copy_from_slice`, which can keep the panic about its lengths alive.
+        for (slot, byte) in slots.iter_mut().zip(bytes) {
+            *slot = *byte;
+        }
     }
     rest
 }

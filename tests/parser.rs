@@ -196,6 +196,31 @@ fn reset_starts_again_from_anywhere() {
 }
 
 #[test]
+fn reset_forgets_that_a_message_is_skipped() {
+    let mut parser = Parser::<0>::with_name_capacity();
+    for byte in b"01n001" {
+        let input = [*byte];
+        let mut events = parser.feed(&input);
+        while events.next().is_some() {}
+    }
+    parser.reset();
+    let mut found = Vec::new();
+    for byte in b"01R000100000000" {
+        let input = [*byte];
+        let mut events = parser.feed(&input);
+        while let Some(event) = events.next() {
+            found.push(match event {
+                Ok(Event::Version(version)) => Event::Version(version),
+                Ok(Event::Payload { data: b"", remaining }) => data(b"", remaining),
+                Ok(Event::Frame(frame)) => result(frame.payload_len().unwrap()),
+                other => panic!("{other:?}"),
+            });
+        }
+    }
+    assert_eq!(found, [Event::Version(1), result(0), data(b"", 0)]);
+}
+
+#[test]
 fn without_a_handshake_the_first_byte_is_a_message_after_a_reset_too() {
     let mut parser = Parser::new().without_handshake();
     assert_eq!(parser.finish(), Ok(()), "nothing read is a clean end");

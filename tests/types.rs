@@ -172,7 +172,7 @@ fn names_print_readably() {
         (b"echo".as_slice(), r#""echo""#, "echo"),
         (b"", r#""""#, ""),
         ("blåbär".as_bytes(), r#""blåbär""#, "blåbär"),
-        (b"say \"hi\"\n\0", r#""say \"hi\"\n\0""#, "say \"hi\"\n\0"),
+        (b"say \"hi\"\n\0", r#""say \"hi\"\n\u{0}""#, "say \"hi\"\n\0"),
         (b"\xff\xfe", r#""\xff\xfe""#, "\u{fffd}\u{fffd}"),
         (b"a\xc3(b", r#""a\xc3(b""#, "a\u{fffd}(b"),
     ] {

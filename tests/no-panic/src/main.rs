@@ -11,7 +11,9 @@
 #![no_std]
 #![no_main]
 
-use core::fmt::{self, Debug, Display, Write};
+#[cfg(feature = "formatting")]
+use core::fmt::{self, Write};
+use core::fmt::{Debug, Display};
 use core::hint::black_box;
 
 use gotalk::{
@@ -214,8 +216,11 @@ fn vocabulary() {
     print(&code);
 }
 
+/// Takes what is printed.
+#[cfg(feature = "formatting")]
 struct Sink;
 
+#[cfg(feature = "formatting")]
 impl Write for Sink {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         black_box(text);
@@ -223,11 +228,16 @@ impl Write for Sink {
     }
 }
 
+/// Prints for a programmer.
 fn show(value: &impl Debug) {
-    let _ = write!(Sink, "{value:?}");
-    let _ = write!(Sink, "{value:#?}");
+    black_box(value);
+    #[cfg(feature = "formatting")]
+    let _ = (write!(Sink, "{value:?}"), write!(Sink, "{value:#?}"));
 }
 
+/// Prints for everybody.
 fn print(value: &impl Display) {
+    black_box(value);
+    #[cfg(feature = "formatting")]
     let _ = write!(Sink, "{value}");
 }
