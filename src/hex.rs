@@ -12,8 +12,8 @@ pub(crate) const fn digit(byte: u32) -> u32 {
     if decimal < 10 {
         return decimal;
     }
-    let letter = (byte | 0x20).wrapping_sub(b'a' as u32);
-    if letter < 6 { letter + 10 } else { u32::MAX }
+    // Saturating, for what lies before the letters is far above them by now.
+    (byte | 0x20).wrapping_sub(b'a' as u32).saturating_add(10)
 }
 
 #[cfg(any(gotalk_compact, not(target_pointer_width = "64")))]

@@ -1,24 +1,36 @@
-# Sourced by the scripts that measure. `figure KEY... VALUE` notes a figure; `check_budget`
-# compares all of them with budget.txt: `KEY... LIMIT` on each line.
+# Sourced by the scripts that measure. `figure KEY... VALUE` notes a figure, and `budget`
+# compares all of them with budget.txt, where each line is `KEY... LIMIT`.
 
 figures=$(mktemp)
 trap 'rm -f "$figures"' EXIT
+limits=$(dirname "${BASH_SOURCE[0]}")/budget.txt
 
-figure() { echo "$*" >> "$figures"; }
+figure() { echo "$*" >>"$figures"; }
 
-# check_budget FIRST_WORD...: fails where a figure is above its limit, and where a
-# limit that starts with one of these words has no figure.
-check_budget() {
+# budget --check|--set FIRST_WORD...: of the figures whose keys start with these words.
+# `--check` fails where one is above its limit, and where a limit or a figure stands
+# alone. `--set` makes the figures the limits.
+budget() {
+  local option=$1
+  shift
+  if [ "$option" = --set ]; then
+    awk -v words=" $* " '
+      NR == FNR { if (/^#/ || !index(words, " " $1 " ")) print; next }
+      index(words, " " $1 " ")' "$limits" "$figures" >"$figures.new"
+    mv "$figures.new" "$limits"
+    return
+  fi
   awk -v words=" $* " '
+    /^#/ || !index(words, " " $1 " ") { next }
     { value = $NF; key = $0; sub(/ [^ ]+$/, "", key) }
     NR == FNR { measured[key] = value; next }
-    /^(#|$)/ || !index(words, " " $1 " ") { next }
-    !(key in measured) { print "budget: nothing measured for " key; bad = 1; next }
-    { seen++ }
-    measured[key] > value + 0 { print "budget: " key " is " measured[key] ", over " value; bad = 1 }
+    !(key in measured) { print "nothing measured for: " key; bad = 1; next }
+    { compared[key]; count++ }
+    measured[key] > value + 0 { print key ": " measured[key] ", more than " value; bad = 1 }
     END {
-      if (!seen) { print "budget: nothing compared"; bad = 1 }
-      if (!bad) print "budget: " seen " figures within their limits"
+      for (key in measured) if (!(key in compared)) { print "no limit for: " key; bad = 1 }
+      if (!count) { print "nothing was compared"; bad = 1 }
+      if (!bad) print count " figures, none above its limit"
       exit bad
-    }' "$figures" "$(dirname "${BASH_SOURCE[0]}")/budget.txt" >&2
+    }' "$figures" "$limits" >&2
 }

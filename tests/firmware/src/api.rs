@@ -16,6 +16,11 @@ type Whole = Assembler<PAYLOAD>;
 type Input = &'static [u8];
 type Pieces = Events<'static, 'static, 64>;
 type Wholes = Messages<'static, 'static, PAYLOAD, 64>;
+type EventsNext = for<'e> fn(&'e mut Pieces) -> Option<Result<Event<'e>, Error>>;
+type MessagesNext = for<'e> fn(&'e mut Wholes) -> Option<Result<Item<'e>, Error>>;
+type NextMessage = fn(&'static mut Whole, &mut Input) -> Result<Option<Item<'static>>, Error>;
+type Stepped = Result<(usize, Option<Step>), Error>;
+type NextEvent = fn(&'static mut Parser, &mut Input) -> Result<Option<Event<'static>>, Error>;
 type Id = RequestId;
 type Written = Result<(), WriteError>;
 
@@ -24,14 +29,14 @@ pub struct Reading {
     pub with_name_capacity: fn() -> Parser,
     pub without_handshake: fn(Parser) -> Parser,
     pub feed: for<'p, 'b> fn(&'p mut Parser, &'b [u8]) -> Events<'p, 'b, 64>,
-    pub next_event: fn(&'static mut Parser, &mut Input) -> Result<Option<Event<'static>>, Error>,
-    pub step: fn(&mut Parser, &[u8]) -> Result<(usize, Option<Step>), Error>,
+    pub next_event: NextEvent,
+    pub step: fn(&mut Parser, &[u8]) -> Stepped,
     pub event: for<'a> fn(&'a Parser, &'a [u8], Step) -> Event<'a>,
     pub skip_payload: fn(&mut Parser),
     pub finish: fn(&Parser) -> Result<(), Error>,
     pub offset: fn(&Parser) -> u64,
     pub reset: fn(&mut Parser),
-    pub events_next: for<'e> fn(&'e mut Pieces) -> Option<Result<Event<'e>, Error>>,
+    pub events_next: EventsNext,
     pub events_remaining: fn(&Pieces) -> Input,
     pub events_skip_payload: fn(&mut Pieces),
     pub events_offset: fn(&Pieces) -> u64,
@@ -114,11 +119,11 @@ pub struct Assembling {
     pub with_name_capacity: fn() -> Whole,
     pub without_handshake: fn(Whole) -> Whole,
     pub feed: for<'p, 'b> fn(&'p mut Whole, &'b [u8]) -> Messages<'p, 'b, PAYLOAD, 64>,
-    pub next_message: fn(&'static mut Whole, &mut Input) -> Result<Option<Item<'static>>, Error>,
+    pub next_message: NextMessage,
     pub finish: fn(&Whole) -> Result<(), Error>,
     pub offset: fn(&Whole) -> u64,
     pub reset: fn(&mut Whole),
-    pub messages_next: for<'e> fn(&'e mut Wholes) -> Option<Result<Item<'e>, Error>>,
+    pub messages_next: MessagesNext,
     pub messages_remaining: fn(&Wholes) -> Input,
     pub messages_offset: fn(&Wholes) -> u64,
 }

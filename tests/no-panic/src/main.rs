@@ -47,7 +47,9 @@ extern "C" fn _start() -> ! {
     black_box(bytes()[black_box(0)]);
     #[cfg(feature = "control-overflow")]
     black_box(black_box(0_u8) + 1);
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// Bytes of which nothing is known, not even how many they are.

@@ -61,20 +61,25 @@ fn run() {
     measure::check_stopwatch();
 
     let equal = Sums::new(4 * EQUAL, 25 * EQUAL, 0);
-    // One message in each piece, then what a UART or a network brings.
+    let mixed = mixed::MESSAGES as u32;
+    // One message in each piece; all at once; what a network or a UART brings.
     read("request", "alone", &REQUESTS, REQUEST.len(), EQUAL, equal);
-    for (name, piece) in [("1", 1), ("16", 16), ("64", 64), ("whole", usize::MAX)] {
-        read("request", name, &REQUESTS, piece, EQUAL, equal);
-        read("result", name, &RESULTS, piece, EQUAL, Sums { names: 0, ..equal });
-        read("notification", name, &NOTIFICATIONS, piece, EQUAL, equal);
-        read("mixed", name, &mixed::STREAM, piece, mixed::MESSAGES as u32, mixed_sums());
+    for (message, stream, messages, sums) in [
+        ("request", REQUESTS.as_slice(), EQUAL, equal),
+        ("result", &RESULTS, EQUAL, Sums { names: 0, ..equal }),
+        ("notification", &NOTIFICATIONS, EQUAL, equal),
+        ("mixed", &mixed::STREAM, mixed, mixed_sums()),
+    ] {
+        for (pieces, piece) in [("whole", stream.len()), ("64", 64), ("16", 16), ("1", 1)] {
+            read(message, pieces, stream, piece, messages, sums);
+        }
     }
 
     write("reply", 1, |writer| writer.single_result(ID, black_box(PAYLOAD)));
     write("request", 1, |writer| writer.single_request(ID, black_box("echo"), black_box(PAYLOAD)));
     write("notification", 1, |writer| writer.notification(black_box("chat"), black_box(PAYLOAD)));
     check_mixed_written();
-    write("mixed", mixed::MESSAGES as u32, |writer| {
+    write("mixed", mixed, |writer| {
         for message in black_box(&mixed::LIST) {
             writer.clear();
             write_mixed(writer, message)?;

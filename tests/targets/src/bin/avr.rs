@@ -54,7 +54,9 @@ extern "C" fn main() -> ! {
             print("\n");
         }
     }
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
 
 /// The first serial port. The emulated one is always ready.
@@ -102,5 +104,7 @@ fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     print("panic in line ");
     number(info.location().map_or(0, |location| location.line()));
     print("\n");
-    loop {}
+    loop {
+        core::hint::spin_loop();
+    }
 }
