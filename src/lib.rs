@@ -1,6 +1,6 @@
 //! The [Gotalk] protocol, version 1, as a codec for firmware and for other runtimes
 //! to embed: a push parser and a writer over buffers of the caller's. No `std`, no
-//! allocation, no dependency, no `unsafe`.
+//! allocation and no dependency.
 //!
 //! Gotalk lets two programs talk over any reliable byte stream. Either end may make
 //! requests; requests, results, notifications and streams share one connection; and

@@ -39,6 +39,7 @@ fn an_owned_message_is_the_message() {
         assert_eq!(owned, owned.clone());
         let wide = OwnedMessage::<100>::try_from(message).unwrap();
         assert_eq!(wide.as_message(), message);
+        assert_eq!(format!("{owned:?}"), format!("{message:?}"));
     }
 }
 
