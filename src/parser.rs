@@ -282,10 +282,7 @@ impl<const N: usize> Parser<N> {
     #[inline(always)]
     pub(crate) fn advance(&mut self, input: &mut &[u8]) -> Step {
         let (found, len) = self.machine.advance(&mut self.name, input);
-        *input = match found {
-            Found::Nothing => &[],
-            _ => input.get(len..).unwrap_or_default(),
-        };
+        *input = input.get(len..).unwrap_or_default();
         Step { found, len }
     }
 
