@@ -429,3 +429,19 @@ fn what_is_written_is_read_back() {
         .filter(|event| matches!(event, support::oracle::Event::Header { .. }));
     assert_eq!(headers.count(), methods().len() - 2);
 }
+
+/// Names and payloads of all the lengths at which a copy could go another way.
+#[test]
+fn every_length_is_copied_whole() {
+    let text: Vec<u8> = (b'!'..=b'~').cycle().take(300).collect();
+    for len in 1..=text.len() {
+        let mut buffer = [0; 700];
+        let mut writer = Writer::new(&mut buffer);
+        writer.notification(&text[..len], &text[300 - len..]).unwrap();
+        let mut expected = format!("n{len:03x}").into_bytes();
+        expected.extend_from_slice(&text[..len]);
+        expected.extend_from_slice(format!("{len:08x}").as_bytes());
+        expected.extend_from_slice(&text[300 - len..]);
+        assert_eq!(writer.as_bytes(), expected, "{len}");
+    }
+}
