@@ -290,7 +290,7 @@ fn sizes() {
     assert_eq!(size_of::<Name<'_>>(), size_of::<&[u8]>());
     assert!(size_of::<Error>() <= 16);
     assert!(size_of::<Option<Step>>() <= 2 * size_of::<usize>());
-    assert!(size_of::<Assembler<256>>() <= 256 + 96 + size_of::<usize>());
+    assert!(size_of::<Assembler<256>>() <= 256 + 96 + 8);
 }
 
 #[test]
