@@ -145,6 +145,7 @@ impl Machine {
         let mut rest = input.iter();
         loop {
             let mut state = self.state;
+            // One comparison in the common case: this is on the way of single bytes.
             if matches!(state, State::Skip | State::Closed | State::Failed) {
                 if state == State::Failed {
                     return (Found::Error, 0);
@@ -314,6 +315,7 @@ impl Machine {
             ErrorKind::UnexpectedEnd { missing: self.missing() }
         } else {
             match self.failed_in {
+                // Refused as a whole, at its last digit: only a version can be.
                 State::Number(_) if self.left == 0 => ErrorKind::UnsupportedVersion(byte),
                 State::Number(field) => ErrorKind::InvalidDigit { byte, field },
                 _ => ErrorKind::UnknownType(byte),

@@ -29,6 +29,11 @@ use server::Limits;
 /// Until something that never happens is given up.
 const HANG: Duration = Duration::from_secs(30);
 
+/// No heartbeat comes between, however slow the machine.
+fn quiet() -> Limits {
+    Limits { heartbeat: Duration::from_secs(3600), ..Limits::default() }
+}
+
 struct Server {
     addr: SocketAddr,
     lines: Receiver<String>,
@@ -36,7 +41,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        Self::with(Limits::default())
+        Self::with(quiet())
     }
 
     fn with(limits: Limits) -> Self {
@@ -298,7 +303,7 @@ fn bounds_what_it_prints() {
 
 #[test]
 fn refuses_bad_input() {
-    let server = Server::with(Limits { goodbye: 10 * HANG, ..Limits::default() });
+    let server = Server::with(Limits { goodbye: 10 * HANG, ..quiet() });
     for (input, want) in [
         ("01X", "01f00000002"),
         ("01X000100000000", "01f00000002"),
@@ -325,7 +330,7 @@ fn refuses_bad_input() {
 /// but not for ever.
 #[test]
 fn tells_a_peer_that_goes_on_talking() {
-    let server = Server::with(Limits { goodbye: 10 * HANG, ..Limits::default() });
+    let server = Server::with(Limits { goodbye: 10 * HANG, ..quiet() });
     let mut peer = server.ready();
     peer.say("r0001004echo00000002hiX");
     peer.say("r0001004echo00000002hi".repeat(4000));
@@ -364,7 +369,7 @@ fn a_long_silence_ends_only_what_was_begun() {
     let server = Server::with(Limits {
         silence: Duration::from_millis(1000),
         heartbeat: Duration::from_millis(1500),
-        ..Limits::default()
+        ..quiet()
     });
     let mut idle = server.ready();
     let mut late = server.peer();

@@ -4,11 +4,8 @@ use super::*;
 
 #[test]
 fn sends_heartbeats_but_none_into_a_payload() {
-    let server = Server::with(Limits {
-        heartbeat: Duration::from_millis(20),
-        connections: 4,
-        ..Limits::default()
-    });
+    let server =
+        Server::with(Limits { heartbeat: Duration::from_millis(20), connections: 4, ..quiet() });
     let mut clock = server.ready();
     let mut peer = server.ready();
     peer.say("r0001004echo00000004wx");
@@ -69,7 +66,7 @@ fn announcing_much_costs_nothing() {
 /// Peers that ask and never read: each stops its own thread, until it is disconnected.
 #[test]
 fn peers_that_do_not_read_disturb_nobody() {
-    let server = Server::with(Limits { unread: Duration::from_millis(300), ..Limits::default() });
+    let server = Server::with(Limits { unread: Duration::from_millis(300), ..quiet() });
     let mut good = server.ready();
     let deaf: Vec<_> = (0..4)
         .map(|i| {
@@ -107,7 +104,7 @@ fn serves_many_at_once() {
 
 #[test]
 fn turns_away_those_for_whom_there_is_no_room() {
-    let server = Server::with(Limits { connections: 3, ..Limits::default() });
+    let server = Server::with(Limits { connections: 3, ..quiet() });
     let mut peers: Vec<_> = (0..3).map(|_| server.ready()).collect();
     for _ in 0..5 {
         assert_eq!(server.answers(""), "01f00000000");
