@@ -1,6 +1,7 @@
 //! Whole messages, put together in a buffer of fixed size.
 
 use crate::Error;
+use crate::copy::put;
 use crate::frame::{Frame, MessageType, RequestId, VERSION};
 use crate::machine::Found;
 use crate::parser::Parser;
@@ -143,12 +144,10 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
                     self.len = 0;
                 }
                 Found::Payload => {
-                    let len = step.len;
-                    let free = self.payload.iter_mut().skip(self.len);
-                    for (slot, byte) in free.zip(bytes.iter().take(len)) {
-                        *slot = *byte;
+                    if let Some(free) = self.payload.get_mut(self.len..) {
+                        put(free, bytes.get(..step.len).unwrap_or_default());
                     }
-                    self.len = self.len.wrapping_add(len);
+                    self.len = self.len.wrapping_add(step.len);
                     if self.parser.machine.number == 0 {
                         let frame = self.parser.frame(bytes, Found::Frame, self.len as u32);
                         let payload = self.payload.get(..self.len).unwrap_or_default();

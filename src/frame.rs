@@ -96,15 +96,6 @@ impl MessageType {
         !matches!(self, Self::Heartbeat | Self::ProtocolError)
     }
 
-    /// The digits of the extra number: those of a wait or a load, else none.
-    pub(crate) const fn extra_digits(self) -> usize {
-        match self {
-            Self::RetryResult => 8,
-            Self::Heartbeat => 4,
-            _ => 0,
-        }
-    }
-
     /// The length of a header of this type, in bytes, with a name of `name_len`
     /// bytes. Types without a name take no notice of it, so that
     /// `header_len(0)` is the least length of any type.

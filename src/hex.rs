@@ -1,9 +1,10 @@
 //! The digits of the wire: fixed widths, most significant first, read in either
 //! case, written in lower case (protocol, section 1 and section 3, rule 3).
 //!
-//! Whole numbers are read and written by 64-bit words where registers are that wide.
-//! Elsewhere a loop is smaller and at least as fast. `--cfg gotalk_compact` chooses
-//! the loop on every target, so that it can be tested on any.
+//! Four digits are written as one word of 32 bits. Whole numbers are read by words of
+//! 64 bits on large targets; elsewhere a loop is smaller and at least as fast.
+
+use crate::LARGE;
 
 /// The value of one digit; more than 15 for every byte outside `[0-9a-fA-F]`.
 #[inline(always)]
@@ -16,44 +17,42 @@ pub(crate) const fn digit(byte: u32) -> u32 {
     (byte | 0x20).wrapping_sub(b'a' as u32).saturating_add(10)
 }
 
-#[cfg(any(gotalk_compact, not(target_pointer_width = "64")))]
-pub(crate) use by_digit::{decode, encode};
-#[cfg(not(any(gotalk_compact, not(target_pointer_width = "64"))))]
-pub(crate) use by_word::{decode, encode};
+/// The number whose digits are `digits`, 3, 4 or 8 of them; `None` if one is not a digit.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn decode(digits: &[u8]) -> Option<u32> {
+    if LARGE { by_word::decode(digits) } else { by_digit(digits) }
+}
 
-#[cfg(any(gotalk_compact, not(target_pointer_width = "64")))]
-mod by_digit {
-    /// The number whose digits are `digits`, 3, 4 or 8 of them; `None` if one is not a digit.
-    pub(crate) fn decode(digits: &[u8]) -> Option<u32> {
-        let mut number = 0;
-        for &byte in digits {
-            let digit = super::digit(u32::from(byte));
-            if digit > 0xf {
-                return None;
-            }
-            number = number << 4 | digit;
+fn by_digit(digits: &[u8]) -> Option<u32> {
+    let mut number = 0;
+    for &byte in digits {
+        let digit = digit(byte.into());
+        if digit > 0xf {
+            return None;
         }
-        Some(number)
+        number = number << 4 | digit;
     }
+    Some(number)
+}
 
-    /// Fills `digits`, up to 8 of them, with the last digits of `number`.
-    pub(crate) fn encode(number: u32, digits: &mut [u8]) {
-        let mut rest = number;
-        for slot in digits.iter_mut().rev() {
-            let digit = (rest & 0xf) as u8;
-            *slot = if digit < 10 { b'0' + digit } else { b'a' - 10 + digit };
-            rest >>= 4;
-        }
-    }
+/// The four digits of `number`.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+pub(crate) fn encode(number: u16) -> [u8; 4] {
+    const ONES: u32 = 0x0101_0101;
+    // From here on a digit in each byte, the first one topmost.
+    let pairs = u32::from(number);
+    let pairs = (pairs | pairs << 8) & 0x00ff_00ff;
+    let values = (pairs | pairs << 4) & (0x0f * ONES);
+    // 6 more than a value of 10 or more carries into bit 4.
+    let letters = ((values + 6 * ONES) >> 4) & ONES;
+    let text = values + 0x30 * ONES + letters.wrapping_mul(u32::from(b'a' - 10 - b'0'));
+    text.to_be_bytes()
 }
 
 /// A word holds eight digits, a byte each, the first one topmost.
-#[cfg(not(any(gotalk_compact, not(target_pointer_width = "64"))))]
 mod by_word {
     const ONES: u64 = 0x0101_0101_0101_0101;
 
-    /// The number whose digits are `digits`, 3, 4 or 8 of them; `None` if one is not a digit.
-    ///
     /// Nearly all lengths are below 256, so that is the first guess: it breaks the chain
     /// from the start of one message through its lengths to the start of the next.
     #[inline(always)]
@@ -102,21 +101,6 @@ mod by_word {
 
     /// The digits in front of four others.
     const ZEROS: u64 = 0x3030_3030_0000_0000;
-
-    /// Fills `digits`, up to 8 of them, with the last digits of `number`.
-    #[inline(always)]
-    pub(crate) fn encode(number: u32, digits: &mut [u8]) {
-        let quads = u64::from(number);
-        let pairs = (quads | quads << 16) & 0x0000_ffff_0000_ffff;
-        let values = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
-        let values = (values | values << 4) & (0x0f * ONES);
-        // 6 more than a value of 10 or more carries into bit 4.
-        let letters = ((values + 6 * ONES) >> 4) & ONES;
-        let text = values + 0x30 * ONES + letters.wrapping_mul(u64::from(b'a' - 10 - b'0'));
-        for (slot, digit) in digits.iter_mut().rev().zip(text.to_be_bytes().iter().rev()) {
-            *slot = *digit;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -152,16 +136,11 @@ mod tests {
     }
 
     #[test]
-    fn encode_writes_what_decode_reads() {
-        let numbers = (0..32).flat_map(|bit| [1u32 << bit, (1 << bit) - 1, 0x0123_4567 << bit]);
-        for number in numbers.chain([0x89ab_cdef, u32::MAX]) {
-            for width in [3, 4, 8] {
-                let mut digits = [0; 8];
-                let Some(digits) = digits.get_mut(..width) else { panic!() };
-                encode(number, digits);
-                assert!(digits.iter().all(|d| matches!(d, b'0'..=b'9' | b'a'..=b'f')));
-                let mask = u32::MAX >> (32 - 4 * width);
-                assert_eq!(decode(digits), Some(number & mask));
+    fn encode_agrees_with_char_from_digit() {
+        for number in 0..=u16::MAX {
+            for (shift, byte) in [12, 8, 4, 0].into_iter().zip(encode(number)) {
+                let digit = u32::from(number) >> shift & 0xf;
+                assert_eq!(Some(char::from(byte)), char::from_digit(digit, 16), "{number:#06x}");
             }
         }
     }

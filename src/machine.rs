@@ -8,8 +8,9 @@
 //!
 //! There are two ways through a header. Where all of it lies in the input, `whole.rs`
 //! decodes it at once. Everywhere else, and whenever `whole.rs` finds anything out of
-//! the ordinary, the loop below takes it byte by byte, and it alone makes errors and
-//! says that a name is too long. So neither can depend on how the bytes arrived.
+//! the ordinary, the loop below takes it field by field as far as the input goes, and
+//! it alone makes errors and says that a name is too long. So neither can depend on how
+//! the bytes arrived.
 //!
 //! Sums and differences are written as wrapping ones. None of them can wrap, but the
 //! compiler does not see that, and would link a panic where overflow is checked.
@@ -22,12 +23,19 @@ use core::slice;
 use crate::frame::{Fields, Frame, MessageType, Name, RequestId, VERSION, VERSION_LEN};
 use crate::{Error, ErrorKind, Field, hex, whole};
 
-/// Where the machine stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Where the machine stands. The order matters: first the numbers, in that of
+/// [`Field`], and after `Payload` what is not part of any event.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum State {
-    /// In a number. `Number(Version)` is the start of a stream with a handshake.
-    Number(Field),
+    /// At the start of a stream with a handshake.
+    Version,
+    NameLength,
+    Wait,
+    Load,
+    Time,
+    Code,
+    PayloadSize,
     /// Between messages.
     Type,
     Id,
@@ -41,6 +49,22 @@ enum State {
     Closed,
     /// At a byte that cannot be.
     Failed,
+}
+
+impl State {
+    /// The number that this is in.
+    const fn number(self) -> Option<Field> {
+        Some(match self {
+            Self::Version => Field::Version,
+            Self::NameLength => Field::NameLength,
+            Self::Wait => Field::Wait,
+            Self::Load => Field::Load,
+            Self::Time => Field::Time,
+            Self::Code => Field::Code,
+            Self::PayloadSize => Field::PayloadSize,
+            _ => return None,
+        })
+    }
 }
 
 /// What an advance has come to.
@@ -60,8 +84,8 @@ pub(crate) enum Found {
     Error,
 }
 
-/// The length of the shortest header.
-const SHORTEST: usize = MessageType::ProtocolError.header_len(0);
+/// Shorter input is not tried as a whole header, since a request's would not fit.
+const WORTH_TRYING: usize = MessageType::SingleRequest.header_len(1);
 
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -107,7 +131,7 @@ impl Machine {
         self.offset = 0;
         self.skipping = false;
         if self.handshake {
-            self.begin(State::Number(Field::Version), VERSION_LEN as u32);
+            self.begin(State::Version, VERSION_LEN as u32);
         } else {
             self.begin(State::Type, 1);
         }
@@ -137,7 +161,7 @@ impl Machine {
                 (Found::Payload, input.len())
             };
         }
-        if self.state == State::Type && input.len() >= SHORTEST {
+        if self.state == State::Type && input.len() >= WORTH_TRYING {
             if let Some(len) = self.whole_header(buffer.len(), input) {
                 return (Found::FrameInInput, len);
             }
@@ -145,8 +169,7 @@ impl Machine {
         let mut rest = input.iter();
         loop {
             let mut state = self.state;
-            // One comparison in the common case: this is on the way of single bytes.
-            if matches!(state, State::Skip | State::Closed | State::Failed) {
+            if state > State::Payload {
                 if state == State::Failed {
                     return (Found::Error, 0);
                 }
@@ -162,33 +185,41 @@ impl Machine {
                 state = State::Type;
                 self.begin(state, 1);
             }
-            // One field, as far as the input goes.
+            // One field, as far as the input goes: a loop for each kind, for a test in
+            // one loop for all would cost as much as a digit.
             let mut number = self.number;
             let mut left = self.left;
-            while left > 0 {
-                let Some(&byte) = rest.next() else {
-                    self.number = number;
-                    self.left = left;
-                    return (Found::Nothing, input.len());
-                };
-                let byte = u32::from(byte);
-                if let State::Number(_) = state {
-                    let digit = hex::digit(byte);
+            if state <= State::PayloadSize {
+                while left > 0 {
+                    let Some(&byte) = rest.next() else { break };
+                    let digit = hex::digit(byte.into());
                     if digit > 0xf {
-                        return (self.fail(byte), before(input, &rest));
+                        return (self.fail(byte.into()), before(input, &rest));
                     }
                     number = number << 4 | digit;
-                } else if state == State::Name {
-                    if let Some(slot) =
-                        buffer.get_mut(usize::from(self.name_len).wrapping_sub(left as usize))
-                    {
-                        *slot = byte as u8;
-                    }
-                } else {
-                    // The type or the id.
-                    number = number << 8 | byte;
+                    left = left.wrapping_sub(1);
                 }
-                left = left.wrapping_sub(1);
+            } else if state == State::Name {
+                while left > 0 {
+                    let Some(&byte) = rest.next() else { break };
+                    let at = usize::from(self.name_len).wrapping_sub(left as usize);
+                    if let Some(slot) = buffer.get_mut(at) {
+                        *slot = byte;
+                    }
+                    left = left.wrapping_sub(1);
+                }
+            } else {
+                // The type or the id.
+                while left > 0 {
+                    let Some(&byte) = rest.next() else { break };
+                    number = number << 8 | u32::from(byte);
+                    left = left.wrapping_sub(1);
+                }
+            }
+            if left > 0 {
+                self.number = number;
+                self.left = left;
+                return (Found::Nothing, input.len());
             }
             let found = self.field_read(state, number, buffer.len());
             if found == Found::Error {
@@ -203,10 +234,7 @@ impl Machine {
     /// Takes a header that lies whole in the input, and says how long it is.
     #[inline(always)]
     fn whole_header(&mut self, capacity: usize, input: &[u8]) -> Option<usize> {
-        let header = whole::header(input)?;
-        if usize::from(header.name_len) > capacity {
-            return None;
-        }
+        let header = whole::header(input, capacity)?;
         self.message = header.message;
         self.id = header.id;
         self.name_len = header.name_len;
@@ -239,47 +267,45 @@ impl Machine {
                 };
                 self.message = message;
                 match message {
-                    MessageType::Notification => Field::NameLength,
-                    MessageType::Heartbeat => Field::Load,
-                    MessageType::ProtocolError => Field::Code,
-                    _ => {
-                        self.begin(State::Id, 4);
-                        return Found::Nothing;
-                    }
+                    MessageType::Notification => State::NameLength,
+                    MessageType::Heartbeat => State::Load,
+                    MessageType::ProtocolError => State::Code,
+                    _ => State::Id,
                 }
             }
             State::Id => {
                 self.id = RequestId::new(number.to_be_bytes());
                 match self.message {
-                    MessageType::SingleRequest | MessageType::StreamRequest => Field::NameLength,
-                    MessageType::RetryResult => Field::Wait,
-                    _ => Field::PayloadSize,
+                    MessageType::SingleRequest | MessageType::StreamRequest => State::NameLength,
+                    MessageType::RetryResult => State::Wait,
+                    _ => State::PayloadSize,
                 }
             }
-            State::Number(Field::Version) => {
-                if number != VERSION.into() {
+            State::Version => {
+                if number != u32::from(VERSION) {
                     self.left = 0;
                     return self.fail(number);
                 }
                 self.begin(State::Type, 1);
                 return Found::Version;
             }
-            State::Number(Field::NameLength) => {
+            State::NameLength => {
                 self.name_len = number as u16;
                 self.skipping = number as usize > capacity;
                 self.begin(State::Name, number);
                 return if self.skipping { Found::NameTooLong } else { Found::Nothing };
             }
-            State::Number(field @ (Field::Wait | Field::Load)) => {
+            State::Wait | State::Load => {
                 self.extra = number;
-                if field == Field::Load { Field::Time } else { Field::PayloadSize }
+                if state == State::Load { State::Time } else { State::PayloadSize }
             }
-            State::Number(field) => {
+            State::Name => State::PayloadSize,
+            _ => {
                 self.begin(State::Type, 1);
                 self.number = number;
-                if field == Field::Code {
+                if state == State::Code {
                     self.state = State::Closed;
-                } else if field == Field::PayloadSize {
+                } else if state == State::PayloadSize {
                     self.state = State::Payload;
                     if self.skipping {
                         self.skipping = false;
@@ -289,13 +315,12 @@ impl Machine {
                 }
                 return Found::Frame;
             }
-            _ => Field::PayloadSize,
         };
         self.begin(
-            State::Number(next),
+            next,
             match next {
-                Field::NameLength => 3,
-                Field::Load => 4,
+                State::NameLength => 3,
+                State::Load | State::Id => 4,
                 _ => 8,
             },
         );
@@ -314,11 +339,11 @@ impl Machine {
         let kind = if self.state != State::Failed {
             ErrorKind::UnexpectedEnd { missing: self.missing() }
         } else {
-            match self.failed_in {
+            match self.failed_in.number() {
                 // Refused as a whole, at its last digit: only a version can be.
-                State::Number(_) if self.left == 0 => ErrorKind::UnsupportedVersion(byte),
-                State::Number(field) => ErrorKind::InvalidDigit { byte, field },
-                _ => ErrorKind::UnknownType(byte),
+                Some(_) if self.left == 0 => ErrorKind::UnsupportedVersion(byte),
+                Some(field) => ErrorKind::InvalidDigit { byte, field },
+                None => ErrorKind::UnknownType(byte),
             }
         };
         Error { kind, offset: self.offset }
@@ -331,9 +356,9 @@ impl Machine {
         let after = match self.state {
             State::Payload | State::Skip => return self.number,
             State::Id => (self.message.header_len(0) as u32).wrapping_sub(5),
-            State::Number(Field::NameLength) => known.wrapping_add(8),
-            State::Number(Field::PayloadSize) => known,
-            State::Name | State::Number(Field::Wait | Field::Load) => 8,
+            State::NameLength => known.wrapping_add(8),
+            State::PayloadSize => known,
+            State::Name | State::Wait | State::Load => 8,
             _ => 0,
         };
         self.left.wrapping_add(after)

@@ -1,6 +1,7 @@
 //! The push parser: bytes in, events out.
 
 use crate::Error;
+use crate::copy::put;
 use crate::frame::{Frame, MessageType, RequestId, VERSION};
 use crate::machine::{Found, Machine};
 
@@ -308,9 +309,7 @@ impl<const N: usize> Parser<N> {
     pub(crate) fn keep_name(&mut self, input: &[u8], found: Found) {
         if found == Found::FrameInInput {
             let name = self.name_in(input).unwrap_or_default();
-            for (slot, byte) in self.name.iter_mut().zip(name) {
-                *slot = *byte;
-            }
+            put(&mut self.name, name);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Headers that lie whole in the input: decoded at once, field by field.
 //!
-//! Nothing is decided here. `None` means that the header is not whole, or that
-//! something in it is wrong; the state machine then takes it byte by byte and finds
-//! out which, and where.
+//! Nothing is decided here. `None` means that the header is not whole, that its name is
+//! too long, or that something in it is wrong; the state machine then takes it field by
+//! field and finds out which, and where.
 
 use crate::frame::{MessageType, RequestId};
-use crate::hex;
+use crate::{LARGE, hex};
 
 /// A header, its fields as in `frame.rs`.
 pub(crate) struct Header {
@@ -18,8 +18,9 @@ pub(crate) struct Header {
     pub(crate) len: usize,
 }
 
+/// The header at the start of `input`, if its name has at most `capacity` bytes.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn header(input: &[u8]) -> Option<Header> {
+pub(crate) fn header(input: &[u8], capacity: usize) -> Option<Header> {
     let (&first, mut rest) = input.split_first()?;
     let message = message_type(first)?;
     let mut header =
@@ -30,8 +31,12 @@ pub(crate) fn header(input: &[u8]) -> Option<Header> {
         rest = after;
     }
     if message.has_name() {
-        header.name_len = number(&mut rest, 3)? as u16;
-        rest = rest.get(header.name_len.into()..)?;
+        let name_len = number(&mut rest, 3)? as usize;
+        if name_len > capacity {
+            return None;
+        }
+        header.name_len = name_len as u16;
+        rest = rest.get(name_len..)?;
     } else if message == MessageType::RetryResult {
         header.extra = number(&mut rest, 8)?;
     } else if message == MessageType::Heartbeat {
@@ -51,8 +56,7 @@ fn number(rest: &mut &[u8], width: usize) -> Option<u32> {
 
 /// On large targets [`MessageType::from_byte`] by a table, since a jump that depends
 /// on the type is guessed wrong for every other message.
-#[cfg(target_pointer_width = "64")]
-#[inline(always)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 fn message_type(byte: u8) -> Option<MessageType> {
     static TYPES: [Option<MessageType>; 256] = {
         let mut types = [None; 256];
@@ -63,10 +67,5 @@ fn message_type(byte: u8) -> Option<MessageType> {
         }
         types
     };
-    *TYPES.get(usize::from(byte))?
-}
-
-#[cfg(not(target_pointer_width = "64"))]
-fn message_type(byte: u8) -> Option<MessageType> {
-    MessageType::from_byte(byte)
+    if LARGE { *TYPES.get(usize::from(byte))? } else { MessageType::from_byte(byte) }
 }

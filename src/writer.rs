@@ -1,5 +1,11 @@
 //! The writer: messages into a caller's buffer.
+//!
+//! Every message goes through [`Writer::write`]: it finds what is wrong, asks for as
+//! much room as the message takes, and has `put_message` fill it from front to back.
+//! What lies between a public method and `write` is inlined: a call with so many
+//! arguments costs more stack and instructions than it saves in size.
 
+use crate::copy::put;
 use crate::frame::{
     ErrorCode, Fields, Frame, MAX_NAME_LEN, MessageType, Name, RequestId, VERSION, VERSION_LEN,
 };
@@ -140,7 +146,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn version(&mut self) -> Result<(), WriteError> {
-        put(self.room(VERSION_LEN)?, &[b'0', b'0' + VERSION]);
+        put_array(self.room(VERSION_LEN)?, [b'0', b'0' + VERSION]);
         self.len = self.len.wrapping_add(VERSION_LEN);
         Ok(())
     }
@@ -328,6 +334,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         self.write(&fields, payload)
     }
 
+    #[inline(always)]
     fn named(
         &mut self,
         message: MessageType,
@@ -341,6 +348,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         self.sized(Fields { message, id, name, extra: 0, last: 0 }, payload)
     }
 
+    #[inline(always)]
     fn part(
         &mut self,
         message: MessageType,
@@ -353,6 +361,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         self.with_payload(message, id, 0, payload)
     }
 
+    #[inline(always)]
     fn with_payload(
         &mut self,
         message: MessageType,
@@ -364,6 +373,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     }
 
     /// Writes a message whose last number is the size of its payload.
+    #[inline(always)]
     fn sized(&mut self, mut fields: Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
         match u32::try_from(payload.len()) {
             Ok(len) => fields.last = len,
@@ -373,27 +383,13 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     }
 
     fn write(&mut self, fields: &Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
-        let Fields { message, id, name, extra, last } = *fields;
+        let Fields { message, name, .. } = *fields;
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
         let needed = message.header_len(name.len()).saturating_add(payload.len());
-        let mut room = self.room(needed)?;
-        room = put(room, &[message.as_byte()]);
-        if message.has_id() {
-            room = put(room, id.as_bytes());
-        }
-        if message.has_name() {
-            room = put_number(room, name.len() as u32, 3);
-            room = put(room, name.as_bytes());
-        }
-        match message.extra_digits() {
-            8 => room = put_number(room, extra, 8),
-            4 => room = put_number(room, extra, 4),
-            _ => {}
-        }
-        room = put_number(room, last, 8);
-        put(room, payload);
+        let room = self.room(needed)?;
+        put_message(room, fields, payload);
         self.len = self.len.wrapping_add(needed);
         self.closed = message == MessageType::ProtocolError;
         Ok(())
@@ -409,48 +405,46 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     }
 }
 
-/// Puts `bytes` at the start of `room`, which is long enough, and gives the rest of it.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-fn put<'r>(room: &'r mut [u8], bytes: &[u8]) -> &'r mut [u8] {
-    let Some((slots, rest)) = room.split_at_mut_checked(bytes.len()) else {
-        return &mut [];
-    };
-    if !cfg!(target_pointer_width = "64")
-        || !(ends::<16>(slots, bytes) || ends::<8>(slots, bytes) || ends::<4>(slots, bytes))
-    {
-        // Not `copy_from_slice`, which can keep the panic about its lengths alive.
-        for (slot, byte) in slots.iter_mut().zip(bytes) {
-            *slot = *byte;
-        }
-    }
-    rest
-}
-
-/// Copies a slice of `W` to `2 * W` bytes as its first and its last `W`, which is
-/// faster than a call of `memcpy`; says whether it could.
+/// Puts a message in `room`. It is as long as the message, so this is never `None`; but
+/// said in this way, no step needs a check that could panic.
 #[inline(always)]
-fn ends<const W: usize>(slots: &mut [u8], bytes: &[u8]) -> bool {
-    if bytes.len() > 2 * W {
-        return false;
-    }
-    let (Some(first), Some(last)) = (bytes.first_chunk::<W>(), bytes.last_chunk::<W>()) else {
-        return false;
+fn put_message(room: &mut [u8], fields: &Fields<'_>, payload: &[u8]) -> Option<()> {
+    let Fields { message, id, name, extra, last } = *fields;
+    let room = put_array(room, [message.as_byte()])?;
+    let id = *id.as_bytes();
+    let room = match message {
+        MessageType::SingleRequest | MessageType::StreamRequest => {
+            put_name(put_array(room, id)?, name)?
+        }
+        MessageType::StreamRequestPart
+        | MessageType::SingleResult
+        | MessageType::StreamResult
+        | MessageType::ErrorResult => put_array(room, id)?,
+        MessageType::RetryResult => put_number(put_array(room, id)?, extra)?,
+        MessageType::Notification => put_name(room, name)?,
+        MessageType::Heartbeat => put_array(room, hex::encode(extra as u16))?,
+        MessageType::ProtocolError => room,
     };
-    if let Some(slots) = slots.first_chunk_mut() {
-        *slots = *first;
-    }
-    if let Some(slots) = slots.last_chunk_mut() {
-        *slots = *last;
-    }
-    true
+    put(put_number(room, last)?, payload)?;
+    Some(())
 }
 
-/// Puts the last `width` digits of `number` at the start of `room`, likewise.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-fn put_number(room: &mut [u8], number: u32, width: usize) -> &mut [u8] {
-    let Some((slots, rest)) = room.split_at_mut_checked(width) else {
-        return &mut [];
-    };
-    hex::encode(number, slots);
-    rest
+#[inline(always)]
+fn put_name<'r>(room: &'r mut [u8], name: Name<'_>) -> Option<&'r mut [u8]> {
+    let [_, a, b, c] = hex::encode(name.len() as u16);
+    put(put_array(room, [a, b, c])?, name.as_bytes())
+}
+
+/// Puts the eight digits of `number` at the start of `room`.
+#[inline(always)]
+fn put_number(room: &mut [u8], number: u32) -> Option<&mut [u8]> {
+    let room = put_array(room, hex::encode((number >> 16) as u16))?;
+    put_array(room, hex::encode(number as u16))
+}
+
+#[inline(always)]
+fn put_array<const W: usize>(room: &mut [u8], bytes: [u8; W]) -> Option<&mut [u8]> {
+    let (slots, rest) = room.split_first_chunk_mut()?;
+    *slots = bytes;
+    Some(rest)
 }
