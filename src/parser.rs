@@ -283,7 +283,9 @@ impl<const N: usize> Parser<N> {
     #[inline(always)]
     pub(crate) fn advance(&mut self, input: &mut &[u8]) -> Step {
         let (found, len) = self.machine.advance(&mut self.name, input);
-        *input = input.get(len..).unwrap_or_default();
+        if let Some(rest) = input.get(len..) {
+            *input = rest;
+        }
         Step { found, len }
     }
 

@@ -412,18 +412,14 @@ fn put_message(room: &mut [u8], fields: &Fields<'_>, payload: &[u8]) -> Option<(
     let Fields { message, id, name, extra, last } = *fields;
     let room = put_array(room, [message.as_byte()])?;
     let id = *id.as_bytes();
+    let room = if message.has_id() { put_array(room, id)? } else { room };
     let room = match message {
-        MessageType::SingleRequest | MessageType::StreamRequest => {
-            put_name(put_array(room, id)?, name)?
+        MessageType::SingleRequest | MessageType::StreamRequest | MessageType::Notification => {
+            put_name(room, name)?
         }
-        MessageType::StreamRequestPart
-        | MessageType::SingleResult
-        | MessageType::StreamResult
-        | MessageType::ErrorResult => put_array(room, id)?,
-        MessageType::RetryResult => put_number(put_array(room, id)?, extra)?,
-        MessageType::Notification => put_name(room, name)?,
+        MessageType::RetryResult => put_number(room, extra)?,
         MessageType::Heartbeat => put_array(room, hex::encode(extra as u16))?,
-        MessageType::ProtocolError => room,
+        _ => room,
     };
     put(put_number(room, last)?, payload)?;
     Some(())
