@@ -1,6 +1,9 @@
 //! An image that holds the codec, and nothing that uses it: the parts that the
 //! features choose, every public function of each. What it takes beyond the image
 //! without any part is the size of those parts.
+//!
+//! With the feature `program` it is a program instead that uses what many need, and no
+//! more: it reads with `feed` and answers requests.
 
 #![no_std]
 #![no_main]
@@ -10,7 +13,41 @@ use gotalk_firmware::api;
 
 gotalk_firmware::entry!(main);
 
+#[cfg(not(feature = "program"))]
 fn main() {}
+
+#[cfg(feature = "program")]
+fn main() {
+    use core::hint::black_box;
+    use gotalk::{Event, Frame, Parser, Writer};
+
+    let mut parser = Parser::new();
+    let mut buffer = [0; 128];
+    let mut request = None;
+    loop {
+        let mut writer = Writer::new(&mut buffer);
+        let mut events = parser.feed(black_box(&[]));
+        while let Some(event) = events.next() {
+            let written = match event {
+                Ok(Event::Frame(Frame::SingleRequest { id, op, .. })) if op == "echo" => {
+                    request = Some(id);
+                    Ok(())
+                }
+                Ok(Event::Payload { data, .. }) => match request.take() {
+                    Some(id) => writer.single_result(id, data),
+                    None => Ok(()),
+                },
+                Ok(Event::NameTooLong { id: Some(id), .. }) => writer.error_result(id, b"what?"),
+                Ok(_) => Ok(()),
+                Err(_) => return,
+            };
+            if written.is_err() {
+                return;
+            }
+        }
+        black_box(writer.as_bytes());
+    }
+}
 
 #[cfg(feature = "parser")]
 #[used]
