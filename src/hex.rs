@@ -39,9 +39,9 @@ fn by_digit(digits: &[u8]) -> Option<u32> {
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn encode(number: u16) -> [u8; 4] {
     const ONES: u32 = 0x0101_0101;
-    // From here on a digit in each byte, the first one topmost.
-    let pairs = u32::from(number);
-    let pairs = (pairs | pairs << 8) & 0x00ff_00ff;
+    let quad = u32::from(number);
+    let pairs = (quad | quad << 8) & 0x00ff_00ff;
+    // A digit in each byte, the first one topmost.
     let values = (pairs | pairs << 4) & (0x0f * ONES);
     // 6 more than a value of 10 or more carries into bit 4.
     let letters = ((values + 6 * ONES) >> 4) & ONES;

@@ -120,8 +120,8 @@ pub use frame::{
 #[cfg(feature = "heapless")]
 pub use owned::{OwnedError, OwnedMessage};
 pub use parser::{Event, Events, Parser, Step};
+pub use writer::{Buffer, Writer};
 
 /// Whether the target has room for code that is there for speed alone. With
 /// `--cfg gotalk_compact` none has, so that what small targets run can be tested on any.
 const LARGE: bool = cfg!(all(target_pointer_width = "64", not(gotalk_compact)));
-pub use writer::{Buffer, Writer};

@@ -91,8 +91,9 @@ const WORTH_TRYING: usize = MessageType::SingleRequest.header_len(1);
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Machine {
     pub(crate) offset: u64,
-    /// The digits read of the number at hand; then the bytes still to come of the
-    /// payload. Of a failure the byte, or the version, that was wrong.
+    /// The digits read of the number at hand, or the length of what was read of the name;
+    /// then the bytes still to come of the payload. Of a failure the byte, or the version,
+    /// that was wrong.
     pub(crate) number: u32,
     /// Bytes still to come of the field at hand.
     left: u32,
@@ -100,8 +101,6 @@ pub(crate) struct Machine {
     id: RequestId,
     pub(crate) name_len: u16,
     pub(crate) message: MessageType,
-    /// The message at hand gives no more events.
-    skipping: bool,
     handshake: bool,
     state: State,
     /// The state in which a failure was met.
@@ -118,7 +117,6 @@ impl Machine {
             id: RequestId::new([0; 4]),
             name_len: 0,
             message: MessageType::SingleRequest,
-            skipping: false,
             handshake,
             state: State::Type,
             failed_in: State::Type,
@@ -129,7 +127,6 @@ impl Machine {
 
     pub(crate) const fn reset(&mut self) {
         self.offset = 0;
-        self.skipping = false;
         if self.handshake {
             self.begin(State::Version, VERSION_LEN as u32);
         } else {
@@ -141,6 +138,11 @@ impl Machine {
     /// was read.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn advance(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
+        // The end of most pieces of a payload. It is looked for first because of single
+        // bytes, each of which comes to such an end.
+        if self.state == State::Payload && self.number > 0 && input.is_empty() {
+            return (Found::Nothing, 0);
+        }
         let (found, read) = self.read(buffer, input);
         self.offset = self.offset.wrapping_add(read as u64);
         (found, read)
@@ -154,8 +156,6 @@ impl Machine {
             return if size <= input.len() {
                 self.begin(State::Type, 1);
                 (Found::Payload, size)
-            } else if input.is_empty() {
-                (Found::Nothing, 0)
             } else {
                 self.number = self.number.wrapping_sub(input.len() as u32);
                 (Found::Payload, input.len())
@@ -202,10 +202,10 @@ impl Machine {
             } else if state == State::Name {
                 while left > 0 {
                     let Some(&byte) = rest.next() else { break };
-                    let at = usize::from(self.name_len).wrapping_sub(left as usize);
-                    if let Some(slot) = buffer.get_mut(at) {
+                    if let Some(slot) = buffer.get_mut(number as usize) {
                         *slot = byte;
                     }
+                    number = number.wrapping_add(1);
                     left = left.wrapping_sub(1);
                 }
             } else {
@@ -291,9 +291,9 @@ impl Machine {
             }
             State::NameLength => {
                 self.name_len = number as u16;
-                self.skipping = number as usize > capacity;
                 self.begin(State::Name, number);
-                return if self.skipping { Found::NameTooLong } else { Found::Nothing };
+                let too_long = number as usize > capacity;
+                return if too_long { Found::NameTooLong } else { Found::Nothing };
             }
             State::Wait | State::Load => {
                 self.extra = number;
@@ -307,8 +307,7 @@ impl Machine {
                     self.state = State::Closed;
                 } else if state == State::PayloadSize {
                     self.state = State::Payload;
-                    if self.skipping {
-                        self.skipping = false;
+                    if self.message.has_name() && usize::from(self.name_len) > capacity {
                         self.state = State::Skip;
                         return Found::Nothing;
                     }
