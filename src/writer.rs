@@ -374,12 +374,11 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
 
     /// Writes a message whose last number is the size of its payload.
     #[inline(always)]
-    fn sized(&mut self, mut fields: Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
+    fn sized(&mut self, fields: Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
         match u32::try_from(payload.len()) {
-            Ok(len) => fields.last = len,
-            Err(_) => return Err(WriteError::PayloadTooLong { len: payload.len() }),
+            Ok(last) => self.write(&Fields { last, ..fields }, payload),
+            Err(_) => Err(WriteError::PayloadTooLong { len: payload.len() }),
         }
-        self.write(&fields, payload)
     }
 
     fn write(&mut self, fields: &Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
@@ -391,7 +390,9 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         let room = self.room(needed)?;
         put_message(room, fields, payload);
         self.len = self.len.wrapping_add(needed);
-        self.closed = message == MessageType::ProtocolError;
+        if message == MessageType::ProtocolError {
+            self.closed = true;
+        }
         Ok(())
     }
 
