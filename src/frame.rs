@@ -9,6 +9,8 @@
 use core::fmt::{self, Write as _};
 use core::str::Utf8Error;
 
+use crate::LARGE;
+
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u8 = 1;
 
@@ -48,6 +50,20 @@ pub enum MessageType {
 }
 
 impl MessageType {
+    /// Every type, in the order of the variants.
+    const ALL: [Self; 10] = [
+        Self::SingleRequest,
+        Self::StreamRequest,
+        Self::StreamRequestPart,
+        Self::SingleResult,
+        Self::StreamResult,
+        Self::ErrorResult,
+        Self::RetryResult,
+        Self::Notification,
+        Self::Heartbeat,
+        Self::ProtocolError,
+    ];
+
     /// The byte on the wire.
     pub const fn as_byte(self) -> u8 {
         match self {
@@ -66,19 +82,23 @@ impl MessageType {
 
     /// The type that a byte stands for, if any does.
     pub const fn from_byte(byte: u8) -> Option<Self> {
-        Some(match byte {
-            b'r' => Self::SingleRequest,
-            b's' => Self::StreamRequest,
-            b'p' => Self::StreamRequestPart,
-            b'R' => Self::SingleResult,
-            b'S' => Self::StreamResult,
-            b'E' => Self::ErrorResult,
-            b'e' => Self::RetryResult,
-            b'n' => Self::Notification,
-            b'h' => Self::Heartbeat,
-            b'f' => Self::ProtocolError,
-            _ => return None,
-        })
+        // By a table, since a jump that depends on the type is guessed wrong for every
+        // other message, and takes more flash. Where there is room it has every byte, else
+        // those from the first type to the last.
+        const FIRST: u8 = if LARGE { 0 } else { MessageType::ErrorResult.as_byte() };
+        const LAST: u8 = if LARGE { u8::MAX } else { MessageType::StreamRequest.as_byte() };
+        const LEN: usize = (LAST - FIRST) as usize + 1;
+        static TYPES: [Option<MessageType>; LEN] = {
+            let mut types = [None; LEN];
+            let mut all = MessageType::ALL.as_slice();
+            while let [message, rest @ ..] = all {
+                types[(message.as_byte() - FIRST) as usize] = Some(*message);
+                all = rest;
+            }
+            types
+        };
+        let place = byte.wrapping_sub(FIRST) as usize;
+        if place < LEN { TYPES[place] } else { None }
     }
 
     /// Whether messages of this type carry a request id.

@@ -307,7 +307,7 @@ impl Machine {
                     self.state = State::Closed;
                 } else if state == State::PayloadSize {
                     self.state = State::Payload;
-                    if self.message.has_name() && usize::from(self.name_len) > capacity {
+                    if usize::from(self.name_len) > capacity && self.message.has_name() {
                         self.state = State::Skip;
                         return Found::Nothing;
                     }

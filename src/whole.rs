@@ -5,7 +5,7 @@
 //! field and finds out which, and where.
 
 use crate::frame::{MessageType, RequestId};
-use crate::{LARGE, hex};
+use crate::hex;
 
 /// A header, its fields as in `frame.rs`.
 pub(crate) struct Header {
@@ -22,7 +22,7 @@ pub(crate) struct Header {
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn header(input: &[u8], capacity: usize) -> Option<Header> {
     let (&first, mut rest) = input.split_first()?;
-    let message = message_type(first)?;
+    let message = MessageType::from_byte(first)?;
     let mut header =
         Header { message, id: RequestId::new([0; 4]), name_len: 0, extra: 0, last: 0, len: 0 };
     if message.has_id() {
@@ -52,20 +52,4 @@ fn number(rest: &mut &[u8], width: usize) -> Option<u32> {
     let (digits, after) = rest.split_at_checked(width)?;
     *rest = after;
     hex::decode(digits)
-}
-
-/// On large targets [`MessageType::from_byte`] by a table, since a jump that depends
-/// on the type is guessed wrong for every other message.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-fn message_type(byte: u8) -> Option<MessageType> {
-    static TYPES: [Option<MessageType>; 256] = {
-        let mut types = [None; 256];
-        let mut byte = 0;
-        while byte < types.len() {
-            types[byte] = MessageType::from_byte(byte as u8);
-            byte += 1;
-        }
-        types
-    };
-    if LARGE { *TYPES.get(usize::from(byte))? } else { MessageType::from_byte(byte) }
 }
