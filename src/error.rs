@@ -84,13 +84,12 @@ impl Error {
     /// closing the connection. `None` at the end of input: there is nobody left to
     /// tell, and the bytes that came were not wrong.
     pub const fn protocol_code(&self) -> Option<ErrorCode> {
-        match self.kind {
-            ErrorKind::UnsupportedVersion(_) => Some(ErrorCode::UNSUPPORTED),
-            ErrorKind::UnknownType(_) | ErrorKind::InvalidDigit { .. } => {
-                Some(ErrorCode::INVALID_MESSAGE)
-            }
-            ErrorKind::UnexpectedEnd { .. } => None,
+        // Not one `match`, which would become two tables in flash.
+        if matches!(self.kind, ErrorKind::UnexpectedEnd { .. }) {
+            return None;
         }
+        let wrong_version = matches!(self.kind, ErrorKind::UnsupportedVersion(_));
+        Some(if wrong_version { ErrorCode::UNSUPPORTED } else { ErrorCode::INVALID_MESSAGE })
     }
 }
 
