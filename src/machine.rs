@@ -354,7 +354,11 @@ impl Machine {
         let known = self.number.checked_shl(self.left.wrapping_mul(4)).unwrap_or(0);
         let after = match self.state {
             State::Payload | State::Skip => return self.number,
-            State::Id => (self.message.header_len(0) as u32).wrapping_sub(5),
+            State::Id => {
+                let name_len: u32 = if self.message.has_name() { 3 } else { 0 };
+                let wait = if self.message == MessageType::RetryResult { 8 } else { 0 };
+                name_len + wait + 8
+            }
             State::NameLength => known.wrapping_add(8),
             State::PayloadSize => known,
             State::Name | State::Wait | State::Load => 8,

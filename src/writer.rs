@@ -146,7 +146,8 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn version(&mut self) -> Result<(), WriteError> {
-        put_array(self.room(VERSION_LEN)?, [b'0', b'0' + VERSION]);
+        let Some(room) = self.room(VERSION_LEN) else { return Err(self.refusal(VERSION_LEN)) };
+        put_array(room, [b'0', b'0' + VERSION]);
         self.len = self.len.wrapping_add(VERSION_LEN);
         Ok(())
     }
@@ -386,8 +387,8 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
-        let needed = message.header_len(name.len()).saturating_add(payload.len());
-        let room = self.room(needed)?;
+        let needed = message.least_len().saturating_add(name.len()).saturating_add(payload.len());
+        let Some(room) = self.room(needed) else { return Err(self.refusal(needed)) };
         put_message(room, fields, payload);
         self.len = self.len.wrapping_add(needed);
         if message == MessageType::ProtocolError {
@@ -396,13 +397,21 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         Ok(())
     }
 
-    /// Room for `needed` bytes behind those that are in the buffer.
-    fn room(&mut self, needed: usize) -> Result<&mut [u8], WriteError> {
+    /// Room for `needed` bytes behind those that are in the buffer; `None` if there is
+    /// less, or if nothing may follow. Apart from the reason, so that the room comes back
+    /// in registers.
+    #[inline(always)]
+    fn room(&mut self, needed: usize) -> Option<&mut [u8]> {
+        if self.closed { None } else { self.buffer.room(self.len, needed) }
+    }
+
+    /// Why there is no [`room`](Self::room).
+    fn refusal(&self, needed: usize) -> WriteError {
         if self.closed {
-            return Err(WriteError::Closed);
+            return WriteError::Closed;
         }
         let available = self.buffer.capacity().wrapping_sub(self.len);
-        self.buffer.room(self.len, needed).ok_or(WriteError::BufferTooSmall { needed, available })
+        WriteError::BufferTooSmall { needed, available }
     }
 }
 
@@ -411,7 +420,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
 #[inline(always)]
 fn put_message(room: &mut [u8], fields: &Fields<'_>, payload: &[u8]) -> Option<()> {
     let Fields { message, id, name, extra, last } = *fields;
-    let room = put_array(room, [message.as_byte()])?;
+    let room = put_array(room, [message.byte()])?;
     let id = *id.as_bytes();
     let room = if message.has_id() { put_array(room, id)? } else { room };
     let room = match message {
