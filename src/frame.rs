@@ -179,6 +179,8 @@ static STARTS: [(u8, u8); MessageType::ALL.len()] = {
 /// requests that are open at once need different ones, and the id of a stream must
 /// not be used a second time on the same connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// It moves as one word, not as four bytes.
+#[repr(align(4))]
 pub struct RequestId([u8; 4]);
 
 impl RequestId {

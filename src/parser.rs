@@ -303,8 +303,9 @@ impl<const N: usize> Parser<N> {
     /// The name in a header that stands whole at the start of `input`.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn name_in<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        let at = if self.machine.message.has_id() { 8 } else { 4 };
-        input.get(at..)?.get(..self.machine.name_len.into())
+        let start: usize = if self.machine.message.has_id() { 8 } else { 4 };
+        let end = start.wrapping_add(self.machine.name_len.into());
+        input.get(start..end)
     }
 
     /// Keeps the name of the frame that a step has found for when its input is gone.
