@@ -2,9 +2,10 @@
 
 use crate::Error;
 use crate::copy::put;
-use crate::frame::{Frame, MessageType, RequestId, VERSION};
+use crate::frame::{Frame, MessageType, VERSION};
 use crate::machine::Found;
 use crate::parser::Parser;
+use crate::value::RequestId;
 
 /// A whole message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

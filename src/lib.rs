@@ -108,18 +108,17 @@ mod machine;
 #[cfg(feature = "heapless")]
 mod owned;
 mod parser;
+mod value;
 mod whole;
 mod writer;
 
 pub use assembler::{Assembler, Item, Message, Messages};
 pub use error::{Error, ErrorKind, Field, WriteError};
-pub use frame::{
-    ErrorCode, Frame, MAX_HEADER_LEN, MAX_NAME_LEN, MessageType, Name, RequestId, VERSION,
-    VERSION_LEN,
-};
+pub use frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
 #[cfg(feature = "heapless")]
 pub use owned::{OwnedError, OwnedMessage};
 pub use parser::{Event, Events, Parser, Step};
+pub use value::{ErrorCode, Name, RequestId};
 pub use writer::{Buffer, Writer};
 
 /// Whether the target has room for code that is there for speed alone. With

@@ -20,7 +20,8 @@
 
 use core::slice;
 
-use crate::frame::{Fields, Frame, MessageType, Name, RequestId, VERSION, VERSION_LEN};
+use crate::frame::{Fields, Frame, MessageType, VERSION, VERSION_LEN};
+use crate::value::{Name, RequestId};
 use crate::{Error, ErrorKind, Field, hex, whole};
 
 /// Where the machine stands. The order matters: first the numbers, in that of

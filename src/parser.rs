@@ -2,8 +2,9 @@
 
 use crate::Error;
 use crate::copy::put;
-use crate::frame::{Frame, MessageType, RequestId, VERSION};
+use crate::frame::{Frame, MessageType, VERSION};
 use crate::machine::{Found, Machine};
+use crate::value::RequestId;
 
 /// What a [`Parser`] finds in its input.
 ///

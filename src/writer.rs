@@ -6,9 +6,8 @@
 //! arguments costs more stack and instructions than it saves in size.
 
 use crate::copy::put;
-use crate::frame::{
-    ErrorCode, Fields, Frame, MAX_NAME_LEN, MessageType, Name, RequestId, VERSION, VERSION_LEN,
-};
+use crate::frame::{Fields, Frame, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
+use crate::value::{ErrorCode, Name, RequestId};
 use crate::{WriteError, hex};
 
 mod sealed {
