@@ -10,8 +10,9 @@ use core::str::Utf8Error;
 /// requests that are open at once need different ones, and the id of a stream must
 /// not be used a second time on the same connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// It moves as one word, not as four bytes.
-#[repr(align(4))]
+// It moves as one word, not as four bytes. Not where a word has two: an AVR aligns nothing,
+// not even its stack, and what was compiled for it with aligned ids read wrong bytes.
+#[cfg_attr(not(target_pointer_width = "16"), repr(align(4)))]
 pub struct RequestId([u8; 4]);
 
 impl RequestId {
