@@ -355,6 +355,7 @@ impl Machine {
         let known = self.number.checked_shl(self.left.wrapping_mul(4)).unwrap_or(0);
         let after = match self.state {
             State::Payload | State::Skip => return self.number,
+            // The length of a name or the wait, and the size.
             State::Id => {
                 let name_len: u32 = if self.message.has_name() { 3 } else { 0 };
                 let wait = if self.message == MessageType::RetryResult { 8 } else { 0 };

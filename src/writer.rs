@@ -397,8 +397,8 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     }
 
     /// Room for `needed` bytes behind those that are in the buffer; `None` if there is
-    /// less, or if nothing may follow. Apart from the reason, so that the room comes back
-    /// in registers.
+    /// less, or if nothing may follow. The reason is found apart, so that the room comes
+    /// back in registers.
     #[inline(always)]
     fn room(&mut self, needed: usize) -> Option<&mut [u8]> {
         if self.closed { None } else { self.buffer.room(self.len, needed) }
