@@ -3,7 +3,7 @@
 //! without any part is the size of those parts.
 //!
 //! With the feature `program` it is a program instead that uses what many need, and no
-//! more: it reads with `feed` and answers requests.
+//! more: it reads with `feed`, answers requests, and says what was wrong with the input.
 
 #![no_std]
 #![no_main]
@@ -39,7 +39,10 @@ fn main() {
                 },
                 Ok(Event::NameTooLong { id: Some(id), .. }) => writer.error_result(id, b"what?"),
                 Ok(_) => Ok(()),
-                Err(_) => return,
+                Err(error) => match error.protocol_code() {
+                    Some(code) => writer.protocol_error(code),
+                    None => return,
+                },
             };
             if written.is_err() {
                 return;
