@@ -139,29 +139,36 @@ impl Machine {
     /// was read.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn advance(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
-        // The end of most pieces of a payload. It is looked for first because of single
-        // bytes, each of which comes to such an end.
-        if self.state == State::Payload && self.number > 0 && input.is_empty() {
-            return (Found::Nothing, 0);
-        }
-        let (found, read) = self.read(buffer, input);
+        let (found, read) = if self.state == State::Payload {
+            // The end of most pieces. It is looked for first because of single bytes, each
+            // of which comes to such an end.
+            if self.number > 0 && input.is_empty() {
+                return (Found::Nothing, 0);
+            }
+            (Found::Payload, self.read_payload(input.len()))
+        } else {
+            self.read_header(buffer, input)
+        };
         self.offset = self.offset.wrapping_add(read as u64);
         (found, read)
     }
 
+    /// Reads of a payload what there is of it, and says how much that is.
+    #[inline(always)]
+    fn read_payload(&mut self, available: usize) -> usize {
+        let size = usize::try_from(self.number).unwrap_or(usize::MAX);
+        if size <= available {
+            self.begin(State::Type, 1);
+            size
+        } else {
+            self.number = self.number.wrapping_sub(available as u32);
+            available
+        }
+    }
+
     /// [`advance`](Self::advance), but for the offset. A wrong byte is not read.
     #[inline(always)]
-    fn read(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
-        if self.state == State::Payload {
-            let size = usize::try_from(self.number).unwrap_or(usize::MAX);
-            return if size <= input.len() {
-                self.begin(State::Type, 1);
-                (Found::Payload, size)
-            } else {
-                self.number = self.number.wrapping_sub(input.len() as u32);
-                (Found::Payload, input.len())
-            };
-        }
+    fn read_header(&mut self, buffer: &mut [u8], input: &[u8]) -> (Found, usize) {
         if self.state == State::Type && input.len() >= WORTH_TRYING {
             if let Some(len) = self.whole_header(buffer.len(), input) {
                 return (Found::FrameInInput, len);
@@ -355,12 +362,7 @@ impl Machine {
         let known = self.number.checked_shl(self.left.wrapping_mul(4)).unwrap_or(0);
         let after = match self.state {
             State::Payload | State::Skip => return self.number,
-            // The length of a name or the wait, and the size.
-            State::Id => {
-                let name_len: u32 = if self.message.has_name() { 3 } else { 0 };
-                let wait = if self.message == MessageType::RetryResult { 8 } else { 0 };
-                name_len + wait + 8
-            }
+            State::Id => (self.message.least_len() as u32).wrapping_sub(5),
             State::NameLength => known.wrapping_add(8),
             State::PayloadSize => known,
             State::Name | State::Wait | State::Load => 8,
