@@ -146,8 +146,8 @@ impl MessageType {
         if LARGE { self.as_byte() } else { STARTS[self as usize].0 }
     }
 
-    /// The length of a header but for its name, in bytes: [`header_len`](Self::header_len)
-    /// for the writer.
+    /// The length of a header but for its name, in bytes: what
+    /// [`header_len`](Self::header_len) says of no name, from a table.
     pub(crate) fn least_len(self) -> usize {
         usize::from(STARTS[self as usize].1) + OUTER
     }

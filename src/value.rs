@@ -11,7 +11,7 @@ use core::str::Utf8Error;
 /// not be used a second time on the same connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // It moves as one word, not as four bytes. Not where a word has two: an AVR aligns nothing,
-// not even its stack, and what was compiled for it with aligned ids read wrong bytes.
+// not even its stack, and with aligned ids it wrote other headers than it had read.
 #[cfg_attr(not(target_pointer_width = "16"), repr(align(4)))]
 pub struct RequestId([u8; 4]);
 
