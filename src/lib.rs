@@ -99,27 +99,19 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod assembler;
-mod copy;
 mod error;
-mod frame;
-mod hex;
-mod machine;
-#[cfg(feature = "heapless")]
-mod owned;
-mod parser;
-mod value;
-mod whole;
-mod writer;
+mod read;
+mod wire;
+mod write;
 
-pub use assembler::{Assembler, Item, Message, Messages};
 pub use error::{Error, ErrorKind, Field, WriteError};
-pub use frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
+pub use read::assembler::{Assembler, Item, Message, Messages};
 #[cfg(feature = "heapless")]
-pub use owned::{OwnedError, OwnedMessage};
-pub use parser::{Event, Events, Parser, Step};
-pub use value::{ErrorCode, Name, RequestId};
-pub use writer::{Buffer, Writer};
+pub use read::owned::{OwnedError, OwnedMessage};
+pub use read::parser::{Event, Events, Parser, Step};
+pub use wire::frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
+pub use wire::value::{ErrorCode, Name, RequestId};
+pub use write::writer::{Buffer, Writer};
 
 /// Whether the target has room for code that is there for speed alone. With
 /// `--cfg gotalk_compact` none has, so that what small targets run can be tested on any.

@@ -4,9 +4,9 @@
 //! too long, or that something in it is wrong; the state machine then takes it field by
 //! field and finds out which, and where.
 
-use crate::frame::MessageType;
-use crate::hex;
-use crate::value::RequestId;
+use crate::wire::frame::MessageType;
+use crate::wire::hex;
+use crate::wire::value::RequestId;
 
 /// A header, its fields as in `frame.rs`.
 pub(crate) struct Header {

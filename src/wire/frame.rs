@@ -7,7 +7,7 @@
 //! and [`Fields`] is a message in that form.
 
 use crate::LARGE;
-use crate::value::{ErrorCode, Name, RequestId};
+use crate::wire::value::{ErrorCode, Name, RequestId};
 
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u8 = 1;

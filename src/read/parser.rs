@@ -1,10 +1,10 @@
 //! The push parser: bytes in, events out.
 
 use crate::Error;
-use crate::copy::put;
-use crate::frame::{Frame, MessageType, VERSION};
-use crate::machine::{Found, Machine};
-use crate::value::RequestId;
+use crate::read::machine::{Found, Machine};
+use crate::wire::copy::put;
+use crate::wire::frame::{Frame, MessageType, VERSION};
+use crate::wire::value::RequestId;
 
 /// What a [`Parser`] finds in its input.
 ///

@@ -4,9 +4,9 @@ use core::fmt;
 
 use heapless::Vec;
 
-use crate::assembler::Message;
-use crate::frame::{Fields, Frame, MessageType};
-use crate::value::RequestId;
+use crate::read::assembler::Message;
+use crate::wire::frame::{Fields, Frame, MessageType};
+use crate::wire::value::RequestId;
 
 /// A message that borrows nothing, and so can be kept or cross a queue to another
 /// task: up to `P` bytes of payload and `N` of name, without a heap.

@@ -20,9 +20,11 @@
 
 use core::slice;
 
-use crate::frame::{Fields, Frame, MessageType, VERSION, VERSION_LEN};
-use crate::value::{Name, RequestId};
-use crate::{Error, ErrorKind, Field, hex, whole};
+use crate::read::whole;
+use crate::wire::frame::{Fields, Frame, MessageType, VERSION, VERSION_LEN};
+use crate::wire::hex;
+use crate::wire::value::{Name, RequestId};
+use crate::{Error, ErrorKind, Field};
 
 /// Where the machine stands. The order matters: first the numbers, in that of
 /// [`Field`], and after `Payload` what is not part of any event.

@@ -1,11 +1,11 @@
 //! Whole messages, put together in a buffer of fixed size.
 
 use crate::Error;
-use crate::copy::put;
-use crate::frame::{Frame, MessageType, VERSION};
-use crate::machine::Found;
-use crate::parser::Parser;
-use crate::value::RequestId;
+use crate::read::machine::Found;
+use crate::read::parser::Parser;
+use crate::wire::copy::put;
+use crate::wire::frame::{Frame, MessageType, VERSION};
+use crate::wire::value::RequestId;
 
 /// A whole message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

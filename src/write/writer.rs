@@ -5,10 +5,11 @@
 //! What lies between a public method and `write` is inlined: a call with so many
 //! arguments costs more stack and instructions than it saves in size.
 
-use crate::copy::put;
-use crate::frame::{Fields, Frame, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
-use crate::value::{ErrorCode, Name, RequestId};
-use crate::{WriteError, hex};
+use crate::WriteError;
+use crate::wire::copy::put;
+use crate::wire::frame::{Fields, Frame, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
+use crate::wire::hex;
+use crate::wire::value::{ErrorCode, Name, RequestId};
 
 mod sealed {
     pub trait Buffer {

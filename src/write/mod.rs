@@ -1,0 +1,3 @@
+//! The writer: messages in, bytes out.
+
+pub(crate) mod writer;
