@@ -1,4 +1,4 @@
-//! The worked examples of the protocol, section 2, and what real peers do, section 5, as
+//! The worked examples, section 2 of PROTOCOL.md, and what real peers do, section 5, as
 //! far as it concerns the codec.
 
 use gotalk::{ErrorCode, ErrorKind, Event, Frame, Name, Parser, RequestId};

@@ -1,5 +1,5 @@
-//! The rule for the end of input, number 10 of section 3 of the protocol: every place
-//! where every message can be cut, and how much is missing there.
+//! The rule for the end of input, rule 3.10 of PROTOCOL.md: every place where a message
+//! can be cut, and how many bytes are missing there.
 
 mod support;
 

@@ -1,5 +1,6 @@
-//! The rules for reading, section 3 of the protocol, by their numbers: what is read,
-//! and when. `rules_refusing.rs` has the rules on what is refused and on the end.
+//! The rules for reading, section 3 of PROTOCOL.md, by their numbers: what is read, and
+//! when. `rules_refusing.rs` has the rules on what is refused, and `rules_ending.rs` the
+//! rule for the end of input.
 
 mod support;
 

@@ -1,5 +1,6 @@
-//! The rules for reading, section 3 of the protocol, by their numbers: what is refused
-//! and how, and what an end of input means. `rules_reading.rs` has the others.
+//! The rules for reading, section 3 of PROTOCOL.md, by their numbers: what is refused,
+//! and how. `rules_reading.rs` has the rules on what is read, and `rules_ending.rs` the
+//! rule for the end of input.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! The rules for writing, section 4 of the protocol, by their numbers. (Rule 5, the
-//! header alone as a WebSocket message, is also in `conversations.rs`, on real traffic.)
+//! The rules for writing, section 4 of PROTOCOL.md, by their numbers. (`conversations.rs`
+//! tests rule 4.5, the header alone, on real WebSocket traffic as well.)
 
 mod support;
 
