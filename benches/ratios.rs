@@ -1,4 +1,4 @@
-//! The figures of BENCHMARKS.md: what the codec takes, and its ratio to what cannot be
+//! The figures of FIGURES.md: what the codec takes, and its ratio to what cannot be
 //! avoided. `cargo bench --bench ratios` prints all tables, `-- NAME...` those named.
 //!
 //! `-- --test` runs everything once, with all checks and without figures.
