@@ -87,8 +87,9 @@
 //!
 //! # Features
 //!
-//! Both are off by default and change nothing that exists without them.
+//! All are off by default and change nothing that exists without them.
 //!
+//! - `alloc`: names from a `String`. It adds no dependency.
 //! - `heapless`: messages that own their bytes, and `heapless::Vec<u8, N>` as a
 //!   writer's buffer. Needs Rust 1.87; the rest of the crate needs 1.85.
 //! - `defmt`: `defmt::Format` for every public type.
@@ -99,10 +100,17 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 mod error;
 mod read;
 mod wire;
 mod write;
+
+/// The version of `heapless` whose types this crate takes.
+#[cfg(feature = "heapless")]
+pub use heapless;
 
 pub use error::{Error, ErrorKind, Field, WriteError};
 pub use read::assembler::{Assembler, Item, Message, Messages};

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::error::Error as _;
+use std::fmt::Display;
 
 use gotalk::{
     Assembler, Error, ErrorCode, ErrorKind, Event, Field, Frame, Item, MAX_HEADER_LEN,
@@ -52,6 +53,14 @@ fn lengths_are_constants() {
     const FRAME: Frame<'static> = Frame::SingleResult { id: ID, payload_len: 5 };
     const FRAME_LEN: usize = FRAME.header_len();
     const TYPE: MessageType = FRAME.message_type();
+    const OP: Name<'static> = Name::new("echo");
+    const BYTES: Name<'static> = Name::from_bytes(b"\xff");
+    const CODE: ErrorCode = ErrorCode::new(7);
+    const NAMED: Frame<'static> = Frame::Notification { name: OP, payload_len: 0 };
+    const NAMED_LEN: usize = NAMED.header_len();
+    assert_eq!([0u8; NAMED_LEN].len(), 16);
+    assert_eq!((OP.as_bytes(), BYTES.as_bytes()), (b"echo".as_slice(), b"\xff".as_slice()));
+    assert_eq!(u32::from(CODE), 7);
     const PAYLOAD: Option<u32> = FRAME.payload_len();
     assert_eq!([[0u8; HEADER].len(), [0u8; FRAME_LEN].len()], [20, 13]);
     assert_eq!((TYPE, PAYLOAD), (MessageType::SingleResult, Some(5)));
@@ -142,16 +151,16 @@ fn ids_are_bytes() {
 fn names_are_bytes_with_a_text_view() {
     let name = Name::from("echo");
     assert_eq!(name.as_bytes(), b"echo");
-    assert_eq!(name.as_str(), Ok("echo"));
+    assert_eq!(name.to_str(), Ok("echo"));
     assert_eq!((name.len(), name.is_empty()), (4, false));
     assert_eq!((Name::default().len(), Name::default().is_empty()), (0, true));
     assert_eq!(name, Name::from(b"echo"));
     assert_eq!(name, Name::from(b"echo".as_slice()));
-    assert!(Name::from(b"\xff".as_slice()).as_str().is_err());
+    assert!(Name::from(b"\xff".as_slice()).to_str().is_err());
 
     // The parts outlive the name.
     fn text<'a>(name: &Name<'a>) -> (&'a [u8], &'a str) {
-        (name.as_bytes(), name.as_str().unwrap())
+        (name.as_bytes(), name.to_str().unwrap())
     }
     assert_eq!(text(&name), (b"echo".as_slice(), "echo"));
 }
@@ -167,12 +176,58 @@ fn names_compare_with_text_both_ways() {
 }
 
 #[test]
+fn names_compare_with_bytes_both_ways() {
+    let name = Name::new("echo");
+    let (bytes, other): (&[u8], &[u8]) = (b"echo", b"ech");
+    assert_eq!([name == bytes, name == *bytes, bytes == name, *bytes == name], [true; 4]);
+    assert_eq!([name == other, name == *other, other == name, *other == name], [false; 4]);
+    let (bytes, other): (&[u8; 4], &[u8; 4]) = (b"echo", b"Echo");
+    assert_eq!([name == bytes, name == *bytes, bytes == name, *bytes == name], [true; 4]);
+    assert_eq!([name == other, name == *other, other == name, *other == name], [false; 4]);
+    assert_eq!([name == b"echo ", b"" == name], [false; 2]);
+    assert_eq!(Name::from_bytes(b"\xff"), b"\xff");
+
+    fn dispatch(name: impl AsRef<[u8]>) -> bool {
+        name.as_ref() == b"echo"
+    }
+    assert_eq!([dispatch(name), dispatch(Name::new("ech"))], [true, false]);
+}
+
+#[test]
+#[cfg(feature = "alloc")]
+fn names_come_from_strings() {
+    let text = String::from("echo");
+    let name = Name::from(&text);
+    assert_eq!(name, "echo");
+}
+
+#[test]
+#[cfg(feature = "heapless")]
+fn names_come_from_heapless_strings() {
+    use gotalk::heapless::String;
+    use gotalk::heapless::string::StringView;
+    let text: String<8> = String::try_from("echo").unwrap();
+    let short: String<8, u8> = String::try_from("echo").unwrap();
+    let (view, short_view): (&StringView, &StringView<u8>) = (&text, &short);
+    let names = [Name::from(&text), Name::from(&short), view.into(), short_view.into()];
+    assert_eq!(names, [Name::new("echo"); 4]);
+}
+
+#[test]
 fn names_print_readably() {
     for (bytes, debug, display) in [
         (b"echo".as_slice(), r#""echo""#, "echo"),
         (b"", r#""""#, ""),
         ("blåbär".as_bytes(), r#""blåbär""#, "blåbär"),
-        (b"say \"hi\"\n\0", r#""say \"hi\"\n\u{0}""#, "say \"hi\"\n\0"),
+        (b"say \"hi\"\n\0", r#""say \"hi\"\n\u{0}""#, r#"say "hi"\n\u{0}"#),
+        (br"a\b", r#""a\\b""#, r"a\b"),
+        (b"\t\r\x7f", r#""\t\r\u{7f}""#, r"\t\r\u{7f}"),
+        ("\u{202e}gnp.exe".as_bytes(), r#""\u{202e}gnp.exe""#, r"\u{202e}gnp.exe"),
+        (
+            "ad\u{200b}min\u{feff}".as_bytes(),
+            r#""ad\u{200b}min\u{feff}""#,
+            r"ad\u{200b}min\u{feff}",
+        ),
         (b"\xff\xfe", r#""\xff\xfe""#, "\u{fffd}\u{fffd}"),
         (b"a\xc3(b", r#""a\xc3(b""#, "a\u{fffd}(b"),
     ] {
@@ -180,6 +235,68 @@ fn names_print_readably() {
         assert_eq!(format!("{name:?}"), debug);
         assert_eq!(format!("{name}"), display);
     }
+}
+
+/// Lines of the Unicode Character Database: `Default_Ignorable_Code_Point` in
+/// `DerivedCoreProperties.txt`, and the ranges of `Cc`, `Zl` and `Zp` in
+/// `DerivedGeneralCategory.txt`.
+const HIDDEN: &str = "
+0000..001F 007F..009F 2028 2029
+00AD 034F 061C 115F..1160 17B4..17B5 180B..180D 180E 180F 200B..200F 202A..202E
+2060..2064 2065 2066..206F 3164 FE00..FE0F FEFF FFA0 FFF0..FFF8 1BCA0..1BCA3
+1D173..1D17A E0000 E0001 E0002..E001F E0020..E007F E0080..E00FF E0100..E01EF
+E01F0..E0FFF
+FFF9 FFFA FFFB";
+
+#[test]
+fn every_hidden_character_is_escaped_and_no_other() {
+    let hex = |digits| u32::from_str_radix(digits, 16).unwrap();
+    let mut hidden = HashSet::new();
+    for range in HIDDEN.split_whitespace() {
+        let (first, last) = range.split_once("..").unwrap_or((range, range));
+        hidden.extend(hex(first)..=hex(last));
+    }
+    let mut buffer = [0; 4];
+    for c in '\0'..=char::MAX {
+        let name = Name::new(c.encode_utf8(&mut buffer));
+        let escape = match c {
+            '\t' => r"\t".to_owned(),
+            '\n' => r"\n".to_owned(),
+            '\r' => r"\r".to_owned(),
+            _ if hidden.contains(&u32::from(c)) => format!(r"\u{{{:x}}}", u32::from(c)),
+            _ => c.to_string(),
+        };
+        assert_eq!(name.to_string(), escape);
+        let escape = if matches!(c, '"' | '\\') { format!(r"\{c}") } else { escape };
+        assert_eq!(format!("{name:?}"), format!("\"{escape}\""));
+    }
+}
+
+#[test]
+fn whatever_prints_is_padded() {
+    fn padded(value: &dyn Display) {
+        let text = value.to_string();
+        let len = text.chars().count();
+        for (width, padding) in [(0, 0), (len - 1, 0), (len, 0), (len + 1, 1), (len + 7, 7)] {
+            let (less, more) = (padding / 2, padding - padding / 2);
+            for (printed, before, fill, after) in [
+                (format!("{value:width$}"), 0, " ", padding),
+                (format!("{value:<width$}"), 0, " ", padding),
+                (format!("{value:>width$}"), padding, " ", 0),
+                (format!("{value:^width$}"), less, " ", more),
+                (format!("{value:*^width$}"), less, "*", more),
+                (format!("{value:·>width$}"), padding, "·", 0),
+            ] {
+                assert_eq!(printed, fill.repeat(before) + &text + &fill.repeat(after), "{width}");
+            }
+        }
+    }
+    padded(&ID);
+    padded(&RequestId::new([0, b'"', 0xff, b'a']));
+    padded(&Name::new("blåbär \"\u{202e}\n"));
+    padded(&Name::from_bytes(b"a\xff\xfe"));
+    padded(&ErrorCode::TIMEOUT);
+    padded(&ErrorCode::new(4));
 }
 
 #[test]
@@ -198,7 +315,7 @@ fn codes_are_their_numbers() {
         (ErrorCode::from(u32::MAX), u32::MAX, "ErrorCode(4294967295)", "code 4294967295"),
     ] {
         assert_eq!(u32::from(code), number);
-        assert_eq!(ErrorCode::from(number), code);
+        assert_eq!([ErrorCode::from(number), ErrorCode::new(number)], [code; 2]);
         assert_eq!(format!("{code:?}"), debug);
         assert_eq!(format!("{code}"), display);
     }

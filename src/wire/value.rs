@@ -1,14 +1,17 @@
 //! What fields of a message hold: the id of a request, a name, the code of an error.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 use core::str::Utf8Error;
 
+use crate::wire::text::{Text, pad, write_ascii};
+
 /// The id of a request: four bytes of the requester's choice that come back with
-/// every result (protocol, section 3, rule 4).
+/// every result.
 ///
-/// Ids are bytes, not text: one peer counts in binary, another in base 36. Two
-/// requests that are open at once need different ones, and the id of a stream must
-/// not be used a second time on the same connection.
+/// Ids are bytes, not text: one peer counts in binary, another in base 36
+/// ([PROTOCOL.md, rule 3.4](crate::protocol#rule-3-4)). Two requests that are open at
+/// once need different ids. Never use the id of a stream a second time on the same
+/// connection ([rule 4.7](crate::protocol#rule-4-7)).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // It moves as one word, not as four bytes. Not where a word has two: an AVR aligns nothing,
 // not even its stack, and with aligned ids it wrote other headers than it had read.
@@ -88,28 +91,18 @@ impl From<RequestId> for [u8; 4] {
     }
 }
 
-/// The bytes as text, each unprintable one escaped: `RequestId("0001")`.
+/// The bytes as text, unprintable bytes escaped: `RequestId("0001")`.
 impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RequestId(\"{self}\")")
     }
 }
 
-/// The bytes as text, each unprintable one escaped.
+/// The bytes as text, unprintable bytes escaped: `0001`, `\x01\x00\x00\x00`.
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape_ascii(&self.0, f)
+        pad(f, &|out| write_ascii(&self.0, out))
     }
-}
-
-/// As `<[u8]>::escape_ascii`, of which a linker does not see that it cannot panic.
-fn escape_ascii(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for byte in bytes {
-        for c in core::ascii::escape_default(*byte) {
-            f.write_char(c.into())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(feature = "defmt")]
@@ -119,36 +112,59 @@ impl defmt::Format for RequestId {
     }
 }
 
-/// The name of an operation or a notification: bytes that are UTF-8 as a rule, but
-/// need not be (protocol, section 3, rule 5).
+/// The name of an operation or a notification: bytes, and text only by custom
+/// ([PROTOCOL.md, rule 3.5](crate::protocol#rule-3-5)).
 ///
-/// It compares with strings directly, which is how a dispatcher would use it:
+/// Compare it with text or bytes, or match on its bytes, to dispatch a request:
 ///
 /// ```
 /// use gotalk::Name;
 ///
-/// let op = Name::from(b"echo".as_slice());
-/// assert!(op == "echo");
+/// const ECHO: Name = Name::new("echo");
+/// let op = Name::from_bytes(b"echo");
+/// assert_eq!(op, ECHO);
+/// assert!(op == "echo" && op == b"echo");
 /// match op.as_bytes() {
 ///     b"echo" => { /* … */ }
-///     _ => { /* an operation that nobody has */ }
+///     _ => { /* no such operation */ }
 /// }
+/// ```
+///
+/// A peer chooses the name. Printed, it cannot pass for something else: characters that
+/// are invisible, or that change the order of others, show as escapes.
+///
+/// ```
+/// # use gotalk::Name;
+/// let name = Name::new("\u{202e}gnp.exe"); // many programs show this as "exe.png"
+/// assert_eq!(name.to_string(), r"\u{202e}gnp.exe");
+/// assert_eq!(format!("{name:?}"), r#""\u{202e}gnp.exe""#);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Name<'a>(&'a [u8]);
 
 impl<'a> Name<'a> {
+    /// The name with this text. In a `const`, too, where [`From`] cannot be used.
+    pub const fn new(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+
+    /// The name with these bytes. They need not be UTF-8.
+    pub const fn from_bytes(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes as they stand on the wire.
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// The name as text.
+    /// The name as text. This checks all its bytes; the parser has not done that.
     ///
     /// # Errors
     ///
-    /// Where it is not UTF-8. The check is made here, not while reading.
-    pub const fn as_str(self) -> Result<&'a str, Utf8Error> {
+    /// [`Utf8Error`] if the name is not UTF-8. Such a name is legal: treat it as one
+    /// that you do not know.
+    pub const fn to_str(self) -> Result<&'a str, Utf8Error> {
         core::str::from_utf8(self.0)
     }
 
@@ -158,7 +174,7 @@ impl<'a> Name<'a> {
     }
 
     /// Whether there is no byte in it. A parser can read such a name; the writer's
-    /// methods refuse to send one.
+    /// methods refuse to send one ([PROTOCOL.md, rule 4.3](crate::protocol#rule-4-3)).
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
@@ -178,79 +194,88 @@ impl<'a, const L: usize> From<&'a [u8; L]> for Name<'a> {
 
 impl<'a> From<&'a str> for Name<'a> {
     fn from(text: &'a str) -> Self {
-        Self(text.as_bytes())
+        Self::new(text)
     }
 }
 
-impl PartialEq<str> for Name<'_> {
-    fn eq(&self, other: &str) -> bool {
-        self.0 == other.as_bytes()
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a alloc::string::String> for Name<'a> {
+    fn from(text: &'a alloc::string::String) -> Self {
+        Self::new(text)
     }
 }
 
-impl PartialEq<&str> for Name<'_> {
-    fn eq(&self, other: &&str) -> bool {
-        *self == **other
+/// From a `heapless::String` of any capacity, and from a `heapless::string::StringView`.
+#[cfg(feature = "heapless")]
+impl<'a, L, S> From<&'a heapless::string::StringInner<L, S>> for Name<'a>
+where
+    L: heapless::LenType,
+    S: heapless::string::StringStorage + ?Sized,
+{
+    fn from(text: &'a heapless::string::StringInner<L, S>) -> Self {
+        Self::new(text.as_str())
     }
 }
 
-impl PartialEq<Name<'_>> for str {
-    fn eq(&self, other: &Name<'_>) -> bool {
-        other == self
+impl AsRef<[u8]> for Name<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
     }
 }
 
-impl PartialEq<Name<'_>> for &str {
-    fn eq(&self, other: &Name<'_>) -> bool {
-        other == *self
-    }
+/// `==` with each type, on either side of it.
+macro_rules! compare {
+    ($([$($parameter:tt)*] $type:ty,)*) => {$(
+        impl<$($parameter)*> PartialEq<$type> for Name<'_> {
+            fn eq(&self, other: &$type) -> bool {
+                let other: &[u8] = other.as_ref();
+                self.0 == other
+            }
+        }
+
+        impl<$($parameter)*> PartialEq<Name<'_>> for $type {
+            fn eq(&self, other: &Name<'_>) -> bool {
+                other == self
+            }
+        }
+    )*};
 }
 
-/// The name as a quoted string, control characters escaped, and each byte that is
-/// not UTF-8 as `\xNN`.
+compare! {
+    [] str,
+    [] &str,
+    [] [u8],
+    [] &[u8],
+    [const L: usize] [u8; L],
+    [const L: usize] &[u8; L],
+}
+
+/// The name as a quoted string. Quotes, backslashes and hidden characters are escaped, and
+/// each byte that is not UTF-8 is `\xNN`. Hidden are control characters, those that set the
+/// direction of text, and those that nobody sees.
 impl fmt::Debug for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                // Not `escape_debug`: its table can panic, as far as a linker knows.
-                if matches!(c, '"' | '\\') || c.is_control() {
-                    write!(f, "{}", c.escape_default())?;
-                } else {
-                    f.write_char(c)?;
-                }
-            }
-            escape_ascii(chunk.invalid(), f)?;
-        }
-        f.write_str("\"")
+        fmt::Debug::fmt(&Text(self.0), f)
     }
 }
 
-/// The name as text, with U+FFFD for what is not UTF-8.
+/// The name as text. Hidden characters are escaped as in [`Debug`](fmt::Debug); quotes and
+/// backslashes are not, and U+FFFD stands for what is not UTF-8.
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_str("\u{fffd}")?;
-            }
-        }
-        Ok(())
+        fmt::Display::fmt(&Text(self.0), f)
     }
 }
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Name<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        match self.as_str() {
-            Ok(text) => defmt::write!(f, "{=str:?}", text),
-            Err(_) => defmt::write!(f, "{=[u8]:a}", self.0),
-        }
+        Text(self.0).format(f);
     }
 }
 
-/// Why a peer closes the connection (protocol, section 1). Codes above 3 have no
-/// meaning yet; they are kept as they are.
+/// Why a peer closes the connection ([PROTOCOL.md, section 1](crate::protocol#section-1)).
+/// Codes above 3 have no meaning yet. They are kept as they are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(u32);
 
@@ -263,6 +288,11 @@ impl ErrorCode {
     pub const INVALID_MESSAGE: Self = Self(2);
     /// 3: communicating took too long.
     pub const TIMEOUT: Self = Self(3);
+
+    /// The code with this number. In a `const`, too, where [`From`] cannot be used.
+    pub const fn new(code: u32) -> Self {
+        Self(code)
+    }
 
     fn meaning(self) -> Option<&'static str> {
         match self {
@@ -300,10 +330,10 @@ impl fmt::Debug for ErrorCode {
 /// The meaning and the number: `timeout (3)`, or `code 4` where it has no meaning.
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.meaning() {
-            Some(meaning) => write!(f, "{meaning} ({})", self.0),
-            None => write!(f, "code {}", self.0),
-        }
+        pad(f, &|out| match self.meaning() {
+            Some(meaning) => write!(out, "{meaning} ({})", self.0),
+            None => write!(out, "code {}", self.0),
+        })
     }
 }
 

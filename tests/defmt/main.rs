@@ -63,12 +63,18 @@ const ID: RequestId = RequestId::new(*b"0001");
 
 #[test]
 fn ids_names_and_codes_are_readable() {
-    let cases: [(&dyn Print, &str); 9] = [
+    let cases: [(&dyn Print, &str); 14] = [
         (&ID, r#"RequestId(b"0001")"#),
         (&RequestId::new([0, 1, b'"', 0xff]), r#"RequestId(b"\x00\x01\"\xff")"#),
         (&Name::from("echo"), r#""echo""#),
         (&Name::from("smörgås \"x\""), r#""smörgås \"x\"""#),
         (&Name::from(b"\xff\xfea".as_slice()), r#"b"\xff\xfea""#),
+        (&Name::new("a\n\t\r"), r#""a\n\t\r""#),
+        // Where a string could hide something, its bytes.
+        (&Name::new("\u{202e}gnp.exe"), r#"b"\xe2\x80\xaegnp.exe""#),
+        (&Name::new("\u{3164}"), r#"b"\xe3\x85\xa4""#),
+        (&Name::new("\0"), r#"b"\x00""#),
+        (&Name::new(""), r#""""#),
         (&ErrorCode::ABNORMAL, "ErrorCode(0, abnormal)"),
         (&ErrorCode::UNSUPPORTED, "ErrorCode(1, unsupported protocol)"),
         (&ErrorCode::TIMEOUT, "ErrorCode(3, timeout)"),

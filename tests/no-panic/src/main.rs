@@ -202,7 +202,7 @@ fn vocabulary() {
     black_box(Name::from(black_box("")));
     black_box(Name::default());
     black_box(Name::as_bytes(name));
-    black_box(Name::as_str(name)).ok();
+    black_box(Name::to_str(name)).ok();
     black_box(Name::len(name));
     black_box(Name::is_empty(name));
     black_box(name == black_box("") && black_box("") == name);
