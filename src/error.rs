@@ -3,12 +3,14 @@
 use core::fmt;
 
 use crate::ErrorCode;
+use crate::wire::text::{Bytes, pad};
 
 /// Why reading stopped, and where.
 ///
-/// Every reading function of this crate fails with this type. It is `Copy`, it
-/// names the byte at fault, and once a parser has returned one, it returns the
-/// same one until it is reset (protocol, section 3, rules 8 and 11).
+/// Every reading function of this crate fails with this type. It names the byte at
+/// fault. Once a parser has returned an error, it returns the same error until you
+/// reset it (PROTOCOL.md, rules [3.8](crate::protocol#rule-3-8) and
+/// [3.11](crate::protocol#rule-3-11)).
 ///
 /// ```
 /// use gotalk::{ErrorCode, ErrorKind, Field, Parser};
@@ -20,7 +22,7 @@ use crate::ErrorCode;
 /// assert_eq!(error.kind, ErrorKind::InvalidDigit { byte: b'z', field: Field::PayloadSize });
 /// assert_eq!(error.offset, 7);
 /// assert_eq!(error.protocol_code(), Some(ErrorCode::INVALID_MESSAGE));
-/// assert_eq!(error.to_string(), "byte 7: 'z' is not a hexadecimal digit of the payload size");
+/// assert_eq!(error.to_string(), "at byte 7: 'z' is not a hexadecimal digit of the payload size");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -28,8 +30,8 @@ use crate::ErrorCode;
 pub struct Error {
     /// What was wrong.
     pub kind: ErrorKind,
-    /// The place of the wrong byte, in bytes from the start of the stream. At an
-    /// unexpected end it is the number of bytes that were read.
+    /// The offset of the wrong byte from the start of the stream, in bytes. At an
+    /// unexpected end, the number of bytes read.
     pub offset: u64,
 }
 
@@ -80,9 +82,8 @@ pub enum Field {
 }
 
 impl Error {
-    /// The code to answer this error with, in a protocol error message, before
-    /// closing the connection. `None` at the end of input: there is nobody left to
-    /// tell, and the bytes that came were not wrong.
+    /// The code to send in a protocol error before you close the connection. `None` at
+    /// the end of input: nobody is left to read it, and no byte was wrong.
     pub const fn protocol_code(&self) -> Option<ErrorCode> {
         // Not one `match`, which would become two tables in flash.
         if matches!(self.kind, ErrorKind::UnexpectedEnd { .. }) {
@@ -95,27 +96,29 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "byte {}: {}", self.offset, self.kind)
+        pad(f, &|out| write!(out, "at byte {}: {}", self.offset, self.kind))
     }
 }
 
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        pad(f, &|out| match self {
             Self::UnsupportedVersion(version) => {
-                write!(f, "protocol version {version:#04x} is not supported")
+                write!(out, "protocol version {version:#04x} is not supported")
             }
-            Self::UnknownType(byte) => write!(f, "{} is not a message type", Byte(*byte)),
+            Self::UnknownType(byte) => write!(out, "{} is not a message type", Byte(*byte)),
             Self::InvalidDigit { byte, field } => {
-                write!(f, "{} is not a hexadecimal digit of the {field}", Byte(*byte))
+                write!(out, "{} is not a hexadecimal digit of the {field}", Byte(*byte))
             }
             Self::UnexpectedEnd { missing: 0 } => {
-                f.write_str("the input ended before its last event was taken")
+                out.write_str("the input ended before its last event was taken")
             }
             Self::UnexpectedEnd { missing } => {
-                write!(f, "the input ended too soon: at least {missing} bytes are missing")
+                let verb = if *missing == 1 { "is" } else { "are" };
+                let missing = Bytes(*missing);
+                write!(out, "the input ended too soon, at least {missing} {verb} missing")
             }
-        }
+        })
     }
 }
 
@@ -126,14 +129,14 @@ impl fmt::Display for Byte {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             b' '..=b'~' => write!(f, "'{}'", char::from(self.0)),
-            byte => write!(f, "byte {byte:#04x}"),
+            byte => write!(f, "{byte:#04x}"),
         }
     }
 }
 
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let name = match self {
             Self::Version => "version",
             Self::NameLength => "name length",
             Self::Wait => "wait",
@@ -141,14 +144,16 @@ impl fmt::Display for Field {
             Self::Time => "time",
             Self::Code => "error code",
             Self::PayloadSize => "payload size",
-        })
+        };
+        pad(f, &|out| out.write_str(name))
     }
 }
 
 impl core::error::Error for Error {}
 
 /// Why a message was not written. The buffer is as it was before the call
-/// (protocol, section 4, rules 2, 3 and 6).
+/// (PROTOCOL.md, rules [4.2](crate::protocol#rule-4-2), [4.3](crate::protocol#rule-4-3)
+/// and [4.6](crate::protocol#rule-4-6)).
 ///
 /// ```
 /// use gotalk::{RequestId, WriteError, Writer};
@@ -201,24 +206,25 @@ pub enum WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        pad(f, &|out| match *self {
             Self::BufferTooSmall { needed, available } => {
-                write!(f, "the message takes {needed} bytes and {available} are free in the buffer")
+                let needed = Bytes(needed);
+                write!(out, "the message takes {needed}, but the buffer has {available} free")
             }
             Self::NameTooLong { len } => {
-                write!(f, "a name of {len} bytes is longer than 4095")
+                write!(out, "a name of {} is longer than 4095 bytes", Bytes(len))
             }
             Self::PayloadTooLong { len } => {
-                write!(f, "a payload of {len} bytes is longer than 4294967295")
+                write!(out, "a payload of {} is longer than 4294967295 bytes", Bytes(len))
             }
-            Self::EmptyName => f.write_str("the name is empty"),
-            Self::EmptyPart => f.write_str("an empty part would end the stream"),
-            Self::PayloadMismatch { announced, given } => write!(
-                f,
-                "the frame announces a payload of {announced} bytes, and {given} were given"
-            ),
-            Self::Closed => f.write_str("nothing may follow a protocol error"),
-        }
+            Self::EmptyName => out.write_str("the name is empty"),
+            Self::EmptyPart => out.write_str("an empty part would end the stream"),
+            Self::PayloadMismatch { announced, given } => {
+                let (announced, given) = (Bytes(announced), Bytes(given));
+                write!(out, "the payload has {given}, but its frame announces {announced}")
+            }
+            Self::Closed => out.write_str("nothing may follow a protocol error"),
+        })
     }
 }
 

@@ -297,6 +297,17 @@ fn whatever_prints_is_padded() {
     padded(&Name::from_bytes(b"a\xff\xfe"));
     padded(&ErrorCode::TIMEOUT);
     padded(&ErrorCode::new(4));
+    padded(&Field::Load);
+    for input in [b"01hx".as_slice(), b"01\xff", b"02", b"0"] {
+        padded(&error(input));
+        padded(&error(input).kind);
+    }
+    padded(&WriteError::EmptyName);
+    padded(&WriteError::BufferTooSmall { needed: 18, available: 16 });
+    assert_eq!(
+        format!("[{:>8}] [{:<6}] [{:^7}]", ID, Name::new("log"), Field::Time),
+        "[    0001] [log   ] [ time  ]"
+    );
 }
 
 #[test]
@@ -336,32 +347,33 @@ fn error(input: &[u8]) -> Error {
 #[test]
 fn errors_say_what_was_wrong_and_where() {
     for (input, text) in [
-        (b"02".as_slice(), "byte 1: protocol version 0x02 is not supported"),
-        (b"f0", "byte 1: protocol version 0xf0 is not supported"),
-        (b"x", "byte 0: 'x' is not a hexadecimal digit of the version"),
-        (b"01X", "byte 2: 'X' is not a message type"),
-        (b"01 ", "byte 2: ' ' is not a message type"),
-        (b"01~", "byte 2: '~' is not a message type"),
-        (b"01\x7f", "byte 2: byte 0x7f is not a message type"),
-        (b"01\0", "byte 2: byte 0x00 is not a message type"),
-        (b"01\xff", "byte 2: byte 0xff is not a message type"),
-        (b"01r000100g", "byte 9: 'g' is not a hexadecimal digit of the name length"),
-        (b"01e0001+", "byte 7: '+' is not a hexadecimal digit of the wait"),
-        (b"01h\n", "byte 3: byte 0x0a is not a hexadecimal digit of the load"),
-        (b"01h0000-", "byte 7: '-' is not a hexadecimal digit of the time"),
-        (b"01fz", "byte 3: 'z' is not a hexadecimal digit of the error code"),
-        (b"01R0001\x80", "byte 7: byte 0x80 is not a hexadecimal digit of the payload size"),
-        (b"", "byte 0: the input ended too soon: at least 2 bytes are missing"),
-        (b"01R0001", "byte 7: the input ended too soon: at least 8 bytes are missing"),
+        (b"02".as_slice(), "at byte 1: protocol version 0x02 is not supported"),
+        (b"f0", "at byte 1: protocol version 0xf0 is not supported"),
+        (b"x", "at byte 0: 'x' is not a hexadecimal digit of the version"),
+        (b"01X", "at byte 2: 'X' is not a message type"),
+        (b"01 ", "at byte 2: ' ' is not a message type"),
+        (b"01~", "at byte 2: '~' is not a message type"),
+        (b"01\x7f", "at byte 2: 0x7f is not a message type"),
+        (b"01\0", "at byte 2: 0x00 is not a message type"),
+        (b"01\xff", "at byte 2: 0xff is not a message type"),
+        (b"01r000100g", "at byte 9: 'g' is not a hexadecimal digit of the name length"),
+        (b"01e0001+", "at byte 7: '+' is not a hexadecimal digit of the wait"),
+        (b"01h\n", "at byte 3: 0x0a is not a hexadecimal digit of the load"),
+        (b"01h0000-", "at byte 7: '-' is not a hexadecimal digit of the time"),
+        (b"01fz", "at byte 3: 'z' is not a hexadecimal digit of the error code"),
+        (b"01R0001\x80", "at byte 7: 0x80 is not a hexadecimal digit of the payload size"),
+        (b"", "at byte 0: the input ended too soon, at least 2 bytes are missing"),
+        (b"0", "at byte 1: the input ended too soon, at least 1 byte is missing"),
+        (b"01R0001", "at byte 7: the input ended too soon, at least 8 bytes are missing"),
     ] {
         let error = error(input);
         assert_eq!(error.to_string(), text);
-        assert_eq!(error.to_string(), format!("byte {}: {}", error.offset, error.kind));
+        assert_eq!(error.to_string(), format!("at byte {}: {}", error.offset, error.kind));
         assert!(error.source().is_none());
     }
     let mut parser = Parser::new().without_handshake();
     assert!(parser.feed(b"R000100000000").next().is_some());
-    let text = "byte 13: the input ended before its last event was taken";
+    let text = "at byte 13: the input ended before its last event was taken";
     assert_eq!(parser.finish().unwrap_err().to_string(), text);
 }
 
@@ -380,16 +392,24 @@ fn write_errors_say_what_was_wrong() {
     for (error, text) in [
         (
             WriteError::BufferTooSmall { needed: 18, available: 16 },
-            "the message takes 18 bytes and 16 are free in the buffer",
+            "the message takes 18 bytes, but the buffer has 16 free",
         ),
-        (WriteError::NameTooLong { len: 4096 }, "a name of 4096 bytes is longer than 4095"),
-        (WriteError::PayloadTooLong { len: 5 }, "a payload of 5 bytes is longer than 4294967295"),
+        (WriteError::NameTooLong { len: 4096 }, "a name of 4096 bytes is longer than 4095 bytes"),
+        (
+            WriteError::PayloadTooLong { len: 5 },
+            "a payload of 5 bytes is longer than 4294967295 bytes",
+        ),
         (WriteError::EmptyName, "the name is empty"),
         (WriteError::EmptyPart, "an empty part would end the stream"),
         (
             WriteError::PayloadMismatch { announced: 4, given: 5 },
-            "the frame announces a payload of 4 bytes, and 5 were given",
+            "the payload has 5 bytes, but its frame announces 4 bytes",
         ),
+        (
+            WriteError::PayloadMismatch { announced: 1, given: 0 },
+            "the payload has 0 bytes, but its frame announces 1 byte",
+        ),
+        (WriteError::NameTooLong { len: 1 }, "a name of 1 byte is longer than 4095 bytes"),
         (WriteError::Closed, "nothing may follow a protocol error"),
     ] {
         assert_eq!(error.to_string(), text);

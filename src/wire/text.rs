@@ -102,6 +102,16 @@ static HIDDEN: [(char, char); 19] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
+/// A number of bytes: `1 byte`, `25 bytes`.
+pub(crate) struct Bytes<T>(pub(crate) T);
+
+impl<T: fmt::Display + PartialEq + From<u8>> fmt::Display for Bytes<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.0 == T::from(1) { "byte" } else { "bytes" };
+        write!(f, "{} {unit}", self.0)
+    }
+}
+
 /// Writes what `text` writes, with the width, fill and alignment that `f` asks for.
 ///
 /// There is nowhere to keep the text, so `text` runs twice: its characters are counted, and

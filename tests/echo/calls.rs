@@ -134,11 +134,11 @@ fn shows_errors_and_waits() {
         ("01S000100000002hi", "hi, end the peer has closed"),
         (
             "01R000100000005he",
-            "he, end byte 17: the input ended too soon: at least 3 bytes are missing",
+            "he, end at byte 17: the input ended too soon, at least 3 bytes are missing",
         ),
         ("01f00000003", ", end the peer gave up: timeout (3)"),
         ("01", ", end the peer has closed"),
-        ("", ", end byte 0: the input ended too soon: at least 2 bytes are missing"),
+        ("", ", end at byte 0: the input ended too soon, at least 2 bytes are missing"),
     ] {
         let (called, ()) = scripted(&HELLO, PATIENT, move |mut peer| {
             peer.hears(ASKED);
