@@ -14,7 +14,7 @@ const ID: RequestId = RequestId::new(*b"0001");
 
 #[test]
 fn message_types_are_their_bytes() {
-    let known = [
+    let known: [(u8, MessageType, usize, bool, bool, bool); 10] = [
         (b'r', MessageType::SingleRequest, 16, true, true, true),
         (b's', MessageType::StreamRequest, 16, true, true, true),
         (b'p', MessageType::StreamRequestPart, 13, true, false, true),
@@ -45,6 +45,31 @@ fn message_types_are_their_bytes() {
     }
     let types: HashSet<MessageType> = known.iter().map(|known| known.1).collect();
     assert_eq!(types.len(), 10);
+    assert_eq!(MessageType::ALL, known.map(|known| known.1));
+}
+
+#[test]
+fn message_types_say_whose_the_id_is_and_print_their_names() {
+    let known = [
+        ("single request", true, false),
+        ("stream request", true, false),
+        ("stream request part", true, false),
+        ("single result", false, true),
+        ("stream result", false, true),
+        ("error result", false, true),
+        ("retry result", false, true),
+        ("notification", false, false),
+        ("heartbeat", false, false),
+        ("protocol error", false, false),
+    ];
+    for (message, (name, request, result)) in MessageType::ALL.into_iter().zip(known) {
+        assert_eq!(message.to_string(), name);
+        assert_eq!((message.is_request(), message.is_result()), (request, result), "{name}");
+        assert_eq!(message.has_id(), request || result, "{name}");
+    }
+    const REQUEST: [bool; 2] =
+        [MessageType::StreamRequestPart.is_request(), MessageType::StreamRequestPart.is_result()];
+    assert_eq!(REQUEST, [true, false]);
 }
 
 #[test]
@@ -95,6 +120,42 @@ fn a_frame_tells_what_it_has() {
     }
     let different: HashSet<Frame<'_>> = frames.iter().map(|frame| frame.0).collect();
     assert_eq!(different.len(), 10);
+}
+
+#[test]
+fn a_frame_is_one_line() {
+    let (id, op) = (ID, Name::new("echo"));
+    let binary = RequestId::new([1, 0, 0, b'\n']);
+    for (frame, line) in [
+        (
+            Frame::SingleRequest { id, op, payload_len: 25 },
+            r#"single request 0001 "echo", 25 bytes"#,
+        ),
+        (
+            Frame::SingleRequest { id: binary, op: Name::new("a\n\"\u{202e}"), payload_len: 0 },
+            r#"single request \x01\x00\x00\n "a\n\"\u{202e}", 0 bytes"#,
+        ),
+        (Frame::StreamRequest { id, op, payload_len: 0 }, r#"stream request 0001 "echo", 0 bytes"#),
+        (Frame::StreamRequestPart { id, payload_len: 1 }, "stream request part 0001, 1 byte"),
+        (Frame::StreamRequestPart { id, payload_len: 0 }, "stream request part 0001, end"),
+        (Frame::SingleResult { id, payload_len: 0 }, "single result 0001, 0 bytes"),
+        (Frame::StreamResult { id, payload_len: 2 }, "stream result 0001, 2 bytes"),
+        (Frame::StreamResult { id, payload_len: 0 }, "stream result 0001, end"),
+        (Frame::ErrorResult { id, payload_len: u32::MAX }, "error result 0001, 4294967295 bytes"),
+        (
+            Frame::RetryResult { id, wait_ms: 5000, payload_len: 20 },
+            "retry result 0001, wait 5000 ms, 20 bytes",
+        ),
+        (
+            Frame::Notification { name: Name::new("chat message"), payload_len: 32 },
+            r#"notification "chat message", 32 bytes"#,
+        ),
+        (Frame::Heartbeat { load: 2, time: 1_423_433_370 }, "heartbeat, load 2, time 1423433370"),
+        (Frame::ProtocolError { code: ErrorCode::TIMEOUT }, "protocol error, timeout (3)"),
+        (Frame::ProtocolError { code: ErrorCode::new(9) }, "protocol error, code 9"),
+    ] {
+        assert_eq!(frame.to_string(), line);
+    }
 }
 
 #[test]
@@ -297,6 +358,7 @@ fn whatever_prints_is_padded() {
     padded(&Name::from_bytes(b"a\xff\xfe"));
     padded(&ErrorCode::TIMEOUT);
     padded(&ErrorCode::new(4));
+    MessageType::ALL.iter().for_each(|message| padded(message));
     padded(&Field::Load);
     for input in [b"01hx".as_slice(), b"01\xff", b"02", b"0"] {
         padded(&error(input));
@@ -304,6 +366,8 @@ fn whatever_prints_is_padded() {
     }
     padded(&WriteError::EmptyName);
     padded(&WriteError::BufferTooSmall { needed: 18, available: 16 });
+    padded(&Frame::SingleRequest { id: ID, op: Name::new("å\n"), payload_len: 25 });
+    padded(&Frame::Heartbeat { load: 2, time: 3 });
     assert_eq!(
         format!("[{:>8}] [{:<6}] [{:^7}]", ID, Name::new("log"), Field::Time),
         "[    0001] [log   ] [ time  ]"

@@ -6,7 +6,10 @@
 //! time or the code). [`MessageType`] says which; parser and writer both follow it,
 //! and [`Fields`] is a message in that form.
 
+use core::fmt;
+
 use crate::LARGE;
+use crate::wire::text::{Bytes, pad};
 use crate::wire::value::{ErrorCode, Name, RequestId};
 
 /// The version of the protocol that this crate speaks.
@@ -21,7 +24,8 @@ pub const MAX_NAME_LEN: usize = 0xfff;
 /// The longest header: that of a request whose name is [`MAX_NAME_LEN`] long, in bytes.
 pub const MAX_HEADER_LEN: usize = MessageType::SingleRequest.header_len(MAX_NAME_LEN);
 
-/// The type of a message, which its first byte tells (protocol, section 1).
+/// The type of a message, which its first byte tells
+/// ([PROTOCOL.md, section 1](crate::protocol#section-1)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MessageType {
@@ -49,7 +53,7 @@ pub enum MessageType {
 
 impl MessageType {
     /// Every type, in the order of the variants.
-    const ALL: [Self; 10] = [
+    pub const ALL: [Self; 10] = [
         Self::SingleRequest,
         Self::StreamRequest,
         Self::StreamRequestPart,
@@ -375,5 +379,107 @@ impl<'a> From<&Frame<'a>> for Fields<'a> {
             extra,
             last,
         }
+    }
+}
+
+impl MessageType {
+    /// Whether the message belongs to a request that its sender makes: `r`, `s` and `p`.
+    /// The id is the sender's.
+    ///
+    /// Such a message can be answered. If its name or payload is too long for you, send an
+    /// [`ErrorResult`](Self::ErrorResult) with its id, also in the middle of a stream that
+    /// is still open. Later parts with that id may follow: drop them.
+    ///
+    /// ```
+    /// use gotalk::{Event, MessageType, Parser, RequestId, Writer};
+    ///
+    /// // What to answer to a name that the parser has no room for.
+    /// fn refuse(writer: &mut Writer<'_>, message_type: MessageType, id: Option<RequestId>) {
+    ///     match id {
+    ///         Some(id) if message_type.is_request() => {
+    ///             writer.error_result(id, b"name too long").ok();
+    ///         }
+    ///         _ => {} // a notification: nobody waits for an answer
+    ///     }
+    /// }
+    /// # let mut buffer = [0; 64];
+    /// # let mut writer = Writer::new(&mut buffer);
+    /// # refuse(&mut writer, MessageType::SingleRequest, Some(RequestId::new(*b"0001")));
+    /// # refuse(&mut writer, MessageType::Notification, None);
+    /// # assert_eq!(writer.as_bytes(), b"E00010000000dname too long");
+    /// ```
+    pub const fn is_request(self) -> bool {
+        matches!(self, Self::SingleRequest | Self::StreamRequest | Self::StreamRequestPart)
+    }
+
+    /// Whether the message belongs to the result of a request: `R`, `S`, `E` and `e`.
+    /// The id is the receiver's own: that of a request which it made.
+    ///
+    /// Never answer such a message. Its id means nothing as an id of the sender's, or means
+    /// another request. If the payload is too long for you, fail the request on your side,
+    /// and drop what else comes with its id.
+    pub const fn is_result(self) -> bool {
+        matches!(
+            self,
+            Self::SingleResult | Self::StreamResult | Self::ErrorResult | Self::RetryResult
+        )
+    }
+}
+
+/// The name of the type, as people say it: `single request`.
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::SingleRequest => "single request",
+            Self::StreamRequest => "stream request",
+            Self::StreamRequestPart => "stream request part",
+            Self::SingleResult => "single result",
+            Self::StreamResult => "stream result",
+            Self::ErrorResult => "error result",
+            Self::RetryResult => "retry result",
+            Self::Notification => "notification",
+            Self::Heartbeat => "heartbeat",
+            Self::ProtocolError => "protocol error",
+        };
+        pad(f, &|out| out.write_str(name))
+    }
+}
+
+/// One line for people: the type and then the fields that the message has.
+///
+/// ```
+/// use gotalk::{Frame, Name, RequestId};
+///
+/// let (id, op) = (RequestId::new(*b"0001"), Name::new("echo"));
+/// let frame = Frame::SingleRequest { id, op, payload_len: 25 };
+/// assert_eq!(frame.to_string(), r#"single request 0001 "echo", 25 bytes"#);
+/// let frame = Frame::StreamResult { id, payload_len: 0 };
+/// assert_eq!(frame.to_string(), "stream result 0001, end");
+/// let frame = Frame::Heartbeat { load: 2, time: 1_423_433_370 };
+/// assert_eq!(frame.to_string(), "heartbeat, load 2, time 1423433370");
+/// ```
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        pad(f, &|out| {
+            write!(out, "{}", self.message_type())?;
+            if let Some(id) = self.id() {
+                write!(out, " {id}")?;
+            }
+            if let Some(name) = self.name() {
+                write!(out, " {name:?}")?;
+            }
+            match self {
+                Self::RetryResult { wait_ms, .. } => write!(out, ", wait {wait_ms} ms")?,
+                Self::Heartbeat { load, time } => write!(out, ", load {load}, time {time}")?,
+                Self::ProtocolError { code } => write!(out, ", {code}")?,
+                Self::StreamRequestPart { payload_len: 0, .. }
+                | Self::StreamResult { payload_len: 0, .. } => return out.write_str(", end"),
+                _ => {}
+            }
+            match self.payload_len() {
+                Some(len) => write!(out, ", {}", Bytes(len)),
+                None => Ok(()),
+            }
+        })
     }
 }
