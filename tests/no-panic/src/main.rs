@@ -17,8 +17,8 @@ use core::fmt::{Debug, Display};
 use core::hint::black_box;
 
 use gotalk::{
-    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Message, MessageType, Messages, Name,
-    Parser, RequestId, WriteError, Writer,
+    Assembler, Error, ErrorCode, ErrorKind, Event, Events, Frame, Item, Message, MessageType,
+    Messages, Name, Parser, RequestId, WriteError, Writer,
 };
 
 unsafe extern "C" {
@@ -73,6 +73,10 @@ fn reading<const N: usize>(parser: Parser<N>) {
             show(&error.kind);
             print(&error);
             print(&error.kind);
+            if let ErrorKind::InvalidDigit { field, .. } = error.kind {
+                show(&field);
+                print(&field);
+            }
         }
     }
     black_box(Events::remaining(events));
@@ -177,14 +181,19 @@ fn vocabulary() {
     black_box(Frame::header_len(&frame));
     black_box(frame == self::frame());
     show(&frame);
+    print(&frame);
 
+    black_box(MessageType::ALL);
     if let Some(message) = MessageType::from_byte(black_box(0)) {
         black_box(MessageType::as_byte(message));
         black_box(MessageType::has_id(message));
         black_box(MessageType::has_name(message));
         black_box(MessageType::has_payload(message));
+        black_box(MessageType::is_request(message));
+        black_box(MessageType::is_result(message));
         black_box(MessageType::header_len(message, black_box(0)));
         show(&message);
+        print(&message);
     }
 
     let id = black_box(RequestId::from(black_box([0; 4])));
@@ -200,6 +209,9 @@ fn vocabulary() {
     let name = black_box(Name::from(bytes()));
     black_box(Name::from(black_box(b"echo")));
     black_box(Name::from(black_box("")));
+    black_box(Name::new(black_box("")));
+    black_box(Name::from_bytes(bytes()));
+    black_box(<Name<'_> as AsRef<[u8]>>::as_ref(&name));
     black_box(Name::default());
     black_box(Name::as_bytes(name));
     black_box(Name::to_str(name)).ok();
@@ -207,11 +219,16 @@ fn vocabulary() {
     black_box(Name::is_empty(name));
     black_box(name == black_box("") && black_box("") == name);
     black_box(name == *black_box("") && *black_box("") == name);
+    black_box(name == bytes() && bytes() == name);
+    black_box(name == *bytes() && *bytes() == name);
+    black_box(name == black_box(b"echo") && black_box(b"echo") == name);
+    black_box(name == *black_box(b"echo") && *black_box(b"echo") == name);
     black_box(name.cmp(&black_box(name)));
     show(&name);
     print(&name);
 
     let code = black_box(ErrorCode::from(black_box(0)));
+    black_box(ErrorCode::new(black_box(0)));
     black_box(u32::from(code));
     black_box(code.cmp(&black_box(code)));
     show(&code);
@@ -241,5 +258,5 @@ fn show(value: &impl Debug) {
 fn print(value: &impl Display) {
     black_box(value);
     #[cfg(feature = "formatting")]
-    let _ = write!(Sink, "{value}");
+    let _ = (write!(Sink, "{value}"), write!(Sink, "{value:>0$}", usize::from(black_box(0_u16))));
 }
