@@ -169,7 +169,7 @@ fn stays<const N: usize>(parser: &mut Parser<N>, error: Error) {
     assert_eq!(events.next(), None, "an error comes once");
     assert_eq!(parser.offset(), error.offset);
     assert!(error.protocol_code().is_some());
-    assert!(error.to_string().starts_with(&format!("byte {}: ", error.offset)));
+    assert!(error.to_string().starts_with(&format!("at byte {}: ", error.offset)));
 }
 
 /// Follows the events through the stream.
