@@ -15,7 +15,7 @@ use crate::wire::text::{Bytes, pad};
 /// ```
 /// use gotalk::{ErrorCode, ErrorKind, Field, Parser};
 ///
-/// let mut parser = Parser::new();
+/// let mut parser = Parser::<64>::new();
 /// let mut events = parser.feed(b"01R0001zzzzzzzz");
 /// events.next(); // the version
 /// let error = events.next().unwrap().unwrap_err();

@@ -398,7 +398,7 @@ fn codes_are_their_numbers() {
 
 /// The error that an input leads to, its end included.
 fn error(input: &[u8]) -> Error {
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     let mut events = parser.feed(input);
     while let Some(event) = events.next() {
         if let Err(error) = event {
@@ -435,7 +435,7 @@ fn errors_say_what_was_wrong_and_where() {
         assert_eq!(error.to_string(), format!("at byte {}: {}", error.offset, error.kind));
         assert!(error.source().is_none());
     }
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     assert!(parser.feed(b"R000100000000").next().is_some());
     let text = "at byte 13: the input ended before its last event was taken";
     assert_eq!(parser.finish().unwrap_err().to_string(), text);

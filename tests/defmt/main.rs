@@ -187,7 +187,7 @@ fn every_error_prints_what_and_where() {
         (b"01hx", "Error { kind: InvalidDigit { byte: 120, field: Load }, offset: 3 }"),
         (b"01R0001", "Error { kind: UnexpectedEnd { missing: 8 }, offset: 7 }"),
     ] {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut rest = input;
         let error: Error = loop {
             match parser.next_event(&mut rest) {
