@@ -103,6 +103,9 @@
 #[cfg(feature = "alloc")]
 extern crate alloc;
 
+#[doc = include_str!("../PROTOCOL.md")]
+pub mod protocol {}
+
 mod error;
 mod read;
 mod wire;
@@ -113,13 +116,16 @@ mod write;
 pub use heapless;
 
 pub use error::{Error, ErrorKind, Field, WriteError};
-pub use read::assembler::{Assembler, Item, Message, Messages};
+pub use read::assembler::{Assembler, Item, Items, Message};
 #[cfg(feature = "heapless")]
 pub use read::owned::{OwnedError, OwnedMessage};
 pub use read::parser::{Event, Events, Parser, Step};
 pub use wire::frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
 pub use wire::value::{ErrorCode, Name, RequestId};
-pub use write::writer::{Buffer, Writer};
+pub use write::payload::PayloadWriter;
+pub use write::send::SendBuffer;
+pub use write::websocket;
+pub use write::writer::Writer;
 
 /// Whether the target has room for code that is there for speed alone. With
 /// `--cfg gotalk_compact` none has, so that what small targets run can be tested on any.

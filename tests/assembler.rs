@@ -8,7 +8,7 @@ use support::{drive, oracle};
 const ID: RequestId = RequestId::new(*b"0001");
 
 fn bare<const P: usize, const N: usize>() -> Assembler<P, N> {
-    Assembler::with_name_capacity().without_handshake()
+    Assembler::new().without_handshake()
 }
 
 fn message<'a>(frame: Frame<'a>, payload: &'a [u8]) -> Item<'a> {
@@ -96,7 +96,7 @@ fn a_message_comes_as_soon_as_its_last_byte() {
     assert_eq!(assembler.feed(&input[..24]).next(), None);
     assert_eq!(assembler.offset(), 24);
     let mut rest = &input[24..];
-    assert!(matches!(assembler.next_message(&mut rest), Ok(Some(Item::Message(_)))));
+    assert!(matches!(assembler.next_item(&mut rest), Ok(Some(Item::Message(_)))));
     assert_eq!(rest, b"rest");
     assert_eq!(assembler.offset(), 25);
 }
@@ -108,12 +108,7 @@ fn check_payload<const P: usize>() {
         input.extend((0..len).map(|i| i as u8));
         let mut follows = input.clone();
         follows.extend(b"h000100000002");
-        let too_long = Item::TooLong {
-            message: MessageType::SingleResult,
-            id: Some(ID),
-            name_len: 0,
-            payload_len: Some(len),
-        };
+        let too_long = Item::PayloadTooLong(Frame::SingleResult { id: ID, payload_len: len });
         let whole = message(Frame::SingleResult { id: ID, payload_len: len }, &input[13..]);
         let want = if len as usize > P { too_long } else { whole };
         for size in 1..=follows.len() {
@@ -141,18 +136,22 @@ fn a_payload_is_too_long_from_the_capacity_on_however_it_arrives() {
 
 #[test]
 fn too_long_says_what_and_whose() {
-    let long =
-        |message, id, name_len, payload_len| Item::TooLong { message, id, name_len, payload_len };
-    let cases: [(&[u8], Item<'_>); 8] = [
-        (b"r0001002up00000003abc", long(MessageType::SingleRequest, Some(ID), 2, Some(3))),
-        (b"s0001002up00000003abc", long(MessageType::StreamRequest, Some(ID), 2, Some(3))),
-        (b"n00000000003abc", long(MessageType::Notification, None, 0, Some(3))),
-        (b"e00010000000100000003abc", long(MessageType::RetryResult, Some(ID), 0, Some(3))),
-        (b"p000100000003abc", long(MessageType::StreamRequestPart, Some(ID), 0, Some(3))),
+    let (id, op, name, payload_len) = (ID, "up".into(), "".into(), 3);
+    let payload = Item::PayloadTooLong;
+    let long = |message_type, id| Item::NameTooLong { message_type, id, name_len: 5 };
+    let cases: [(&[u8], Item<'_>); 11] = [
+        (b"r0001002up00000003abc", payload(Frame::SingleRequest { id, op, payload_len })),
+        (b"s0001002up00000003abc", payload(Frame::StreamRequest { id, op, payload_len })),
+        (b"n00000000003abc", payload(Frame::Notification { name, payload_len })),
+        (b"e00010000000100000003abc", payload(Frame::RetryResult { id, wait_ms: 1, payload_len })),
+        (b"p000100000003abc", payload(Frame::StreamRequestPart { id, payload_len })),
+        (b"R000100000003abc", payload(Frame::SingleResult { id, payload_len })),
+        (b"S000100000003abc", payload(Frame::StreamResult { id, payload_len })),
+        (b"E000100000003abc", payload(Frame::ErrorResult { id, payload_len })),
         // The name comes first: what the payload would have been does not matter.
-        (b"r0001005upper00000003abc", long(MessageType::SingleRequest, Some(ID), 5, None)),
-        (b"s0001005upper00000001a", long(MessageType::StreamRequest, Some(ID), 5, None)),
-        (b"n005upper00000000", long(MessageType::Notification, None, 5, None)),
+        (b"r0001005upper00000003abc", long(MessageType::SingleRequest, Some(ID))),
+        (b"s0001005upper00000001a", long(MessageType::StreamRequest, Some(ID))),
+        (b"n005upper00000000", long(MessageType::Notification, None)),
     ];
     for (input, item) in cases {
         let mut follows = input.to_vec();
@@ -164,7 +163,7 @@ fn too_long_says_what_and_whose() {
     // The length of a name that an earlier message had is not that of a later one.
     let input = b"n003log00000000R000100000003abc";
     let log = message(Frame::Notification { name: "log".into(), payload_len: 0 }, b"");
-    let result = long(MessageType::SingleResult, Some(ID), 0, Some(3));
+    let result = payload(Frame::SingleResult { id, payload_len });
     for size in 1..=input.len() {
         expect::<2, 4>(&drive::chunks(input, size), &[log, result]);
     }
@@ -205,7 +204,7 @@ fn an_error_stays_until_reset() {
     assert_eq!(items.next(), None);
     assert_eq!(items.remaining(), b"X!");
     let mut input = b"h000100000002".as_slice();
-    assert_eq!(assembler.next_message(&mut input), Err(error));
+    assert_eq!(assembler.next_item(&mut input), Err(error));
     assert_eq!(input.len(), 13);
     assert_eq!(assembler.feed(b"").next(), Some(Err(error)));
     assert_eq!(assembler.finish(), Err(error));
@@ -271,7 +270,7 @@ fn names_go_up_to_64_bytes_unless_said_otherwise() {
         let mut assembler = CONST.clone();
         let item = assembler.feed(input.as_bytes()).next().unwrap().map(|item| match item {
             Item::Message(_) => 64,
-            Item::TooLong { name_len, payload_len: None, .. } => name_len,
+            Item::NameTooLong { name_len, .. } => name_len,
             other => panic!("{other:?}"),
         });
         assert_eq!(item, Ok(len as u16));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gotalk::{Event, Frame, MessageType, Parser, WriteError, Writer};
+use gotalk::{Event, Frame, Message, MessageType, Parser, WriteError, Writer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::drive;
@@ -179,7 +179,7 @@ fn compare_reading(want: &Value, input: &[u8], handshake: bool) -> Reading {
             compare_end(want, input, &reading.end, reading.consumed);
         }
         for assembly in [
-            drive::by_next_message::<P, N>(pieces, handshake),
+            drive::by_next_item::<P, N>(pieces, handshake),
             drive::by_assembler_feed::<P, N>(pieces, handshake),
         ] {
             let mut items = assembly.items.iter();
@@ -197,8 +197,7 @@ fn compare_reading(want: &Value, input: &[u8], handshake: bool) -> Reading {
             }
             // A payload that is longer than the assembler takes is not in the manifest
             // either when it is cut off.
-            let announced =
-                |item: &&Item| matches!(item, Item::TooLong { payload_len: Some(_), .. });
+            let announced = |item: &&Item| matches!(item, Item::PayloadTooLong { .. });
             assert_eq!(items.by_ref().find(|item| !announced(item)), None);
             assert_eq!(assembly, oracle::assemble(&oracle, P));
             compare_end(want, input, &assembly.end, assembly.consumed);
@@ -293,14 +292,14 @@ fn every_message_of_every_capture_is_written_as_the_peer_wrote_it() {
             assert_eq!(writer.as_bytes(), original);
 
             let mut writer = Writer::new(&mut buffer);
-            writer.message(&frame, &payload).unwrap();
+            writer.message(Message { frame, payload: &payload }).unwrap();
             assert_eq!(writer.as_bytes(), original);
 
             let mut writer = Writer::new(&mut buffer);
             writer.frame(&frame).unwrap();
             assert_eq!(writer.as_bytes(), &original[..frame.header_len()]);
 
-            whole.message(&frame, &payload).unwrap();
+            whole.message(Message { frame, payload: &payload }).unwrap();
             written += 1;
         }
         // All that was read, one after the other, is the file up to where it went wrong.
@@ -344,7 +343,7 @@ fn every_header_is_read_as_the_grammar_says() {
                 let refused = write_by_name(&mut writer, &frame, &payload);
                 if frame.name().is_some_and(|name| name.is_empty()) {
                     assert_eq!(refused, Err(WriteError::EmptyName));
-                    writer.message(&frame, &payload).unwrap();
+                    writer.message(Message { frame, payload: &payload }).unwrap();
                 } else {
                     refused.unwrap();
                 }
@@ -376,7 +375,7 @@ fn the_go_reader_agrees_on_every_header_but_those_listed() {
     for entry in manifest("headers.json") {
         let input = unhex(text(&entry, "hex"));
         let go = &entry["go"];
-        let mut parser = Parser::<N>::with_name_capacity().without_handshake();
+        let mut parser = Parser::<N>::new().without_handshake();
         let mut rest = input.as_slice();
         let ours = parser.next_event(&mut rest);
         let agrees = match (&ours, go.get("error").map(|error| error.as_str().unwrap())) {
@@ -442,7 +441,7 @@ fn every_websocket_direction_is_one_stream_of_whole_headers_and_payloads() {
             drive::check::<P, N>(&pieces, true, &want);
 
             // What this crate makes of it, as WebSocket messages, is what the peer sent.
-            let mut parser = Parser::<N>::with_name_capacity();
+            let mut parser = Parser::<N>::new();
             let mut input = joined.as_slice();
             let mut again = Vec::new();
             let mut end = Ok(());

@@ -16,7 +16,7 @@ fn expect<const N: usize>(parser: &mut Parser<N>, mut input: &[u8], events: &[Ev
 }
 
 fn bare<const N: usize>() -> Parser<N> {
-    Parser::with_name_capacity().without_handshake()
+    Parser::new().without_handshake()
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn section_2_the_worked_examples() {
         (b"h000254d7de9a", &[Event::Frame(Frame::Heartbeat { load: 2, time: 1_423_433_370 })]),
         (b"f00000001", &[Event::Frame(Frame::ProtocolError { code: ErrorCode::UNSUPPORTED })]),
     ];
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     for (input, events) in cases {
         expect(&mut parser, input, events);
     }
     let joined = cases.map(|(input, _)| input).concat();
     let all = cases.map(|(_, events)| events).concat();
-    expect(&mut Parser::new(), &joined, &all);
+    expect(&mut Parser::<64>::new(), &joined, &all);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn section_5_what_real_peers_do() {
         ],
     );
     // Go, on a version mismatch: its version and the end.
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     expect(&mut parser, b"01", &[Event::Version(1)]);
     assert_eq!(parser.finish(), Ok(()));
     // Go and JS leave out the field of an empty name. It reads as the grammar says.

@@ -1,8 +1,8 @@
 //! The feature `heapless`: messages that own their bytes, and a vector to write to.
 
 use gotalk::{
-    Assembler, ErrorCode, Frame, Item, MAX_NAME_LEN, Message, OwnedError, OwnedMessage, RequestId,
-    WriteError, Writer,
+    Assembler, ErrorCode, Frame, Item, Message, OwnedError, OwnedMessage, RequestId, WriteError,
+    Writer,
 };
 use heapless::Vec;
 
@@ -71,10 +71,30 @@ fn the_error_says_which_part_did_not_fit() {
         assert_eq!(both.is_err(), named || !message.payload.is_empty());
     }
     let name = OwnedError::NameTooLong { len: 65 };
-    assert_eq!(name.to_string(), "no room for a name of 65 bytes");
-    let payload = OwnedError::PayloadTooLong { len: 257 };
-    assert_eq!(payload.to_string(), "no room for a payload of 257 bytes");
+    assert_eq!(name.to_string(), "a name of 65 bytes does not fit");
+    let payload = OwnedError::PayloadTooLong { len: 1 };
+    assert_eq!(payload.to_string(), "a payload of 1 byte does not fit");
+    assert_eq!(format!("{payload:->34}"), "--a payload of 1 byte does not fit");
     let _: &dyn std::error::Error = &name;
+}
+
+#[test]
+fn a_message_whose_lengths_disagree_is_refused() {
+    for message in messages() {
+        let announced = message.frame.payload_len().unwrap_or(0);
+        for payload in [b"".as_slice(), b"hell", b"hello", b"hello!"] {
+            let owned = OwnedMessage::<8>::try_from(Message { payload, ..message });
+            if payload.len() as u32 == announced {
+                assert_eq!(owned.unwrap().payload(), payload);
+            } else {
+                let given = payload.len();
+                let error = OwnedError::PayloadMismatch { announced, given };
+                assert_eq!(owned, Err(error));
+            }
+        }
+    }
+    let error = OwnedError::PayloadMismatch { announced: 1, given: 4 };
+    assert_eq!(error.to_string(), "the payload has 4 bytes, but its frame announces 1 byte");
 }
 
 #[test]
@@ -103,14 +123,26 @@ fn messages_cross_to_another_thread() {
 fn a_vector_is_appended_to() {
     let mut vec = Vec::<u8, 64>::new();
     vec.extend_from_slice(b"before").unwrap();
-    let mut writer = Writer::append_to(&mut vec);
-    assert_eq!((writer.len(), writer.capacity(), writer.is_empty()), (6, 64, false));
-    writer.notification("log", b"hi").unwrap();
-    writer.version().unwrap();
-    assert_eq!(writer.as_bytes(), b"beforen003log00000002hi01");
+    Writer::append_to_heapless(&mut vec, |writer| {
+        assert_eq!((writer.len(), writer.capacity(), writer.is_empty()), (0, 58, true));
+        writer.notification("log", b"hi").unwrap();
+        writer.version().unwrap();
+        assert_eq!(writer.as_bytes(), b"n003log00000002hi01");
+    });
     assert_eq!(vec, b"beforen003log00000002hi01");
-    Writer::append_to(&mut vec).single_result(ID, b"").unwrap();
+    let result = Writer::append_to_heapless(&mut vec, |writer| writer.single_result(ID, b""));
+    assert_eq!(result, Ok(()));
     assert_eq!(vec, b"beforen003log00000002hi01R000100000000");
+}
+
+/// A vector with a length of one byte, and a view of it.
+#[test]
+fn vectors_of_every_length_type_are_appended_to() {
+    let mut vec = Vec::<u8, 200, u8>::new();
+    Writer::append_to_heapless(&mut vec, |writer| writer.version()).unwrap();
+    let view: &mut heapless::VecView<u8, u8> = &mut vec;
+    Writer::append_to_heapless(view, |writer| writer.heartbeat(1, 2)).unwrap();
+    assert_eq!(vec, b"01h000100000002");
 }
 
 #[test]
@@ -118,39 +150,22 @@ fn a_vector_too_small_is_left_as_it_was() {
     for before in 0..=18 {
         let mut vec = Vec::<u8, 18>::new();
         vec.extend_from_slice(&[b'.'; 18][..before]).unwrap();
-        let mut writer = Writer::append_to(&mut vec);
         let available = 18 - before;
         let want = match available {
             15.. => Ok(()),
             _ => Err(WriteError::BufferTooSmall { needed: 15, available }),
         };
-        assert_eq!(writer.single_result(ID, b"hi"), want);
-        let len = if want.is_ok() { before + 15 } else { before };
-        assert_eq!(writer.len(), len);
-        assert_eq!(vec.len(), len);
+        let result = Writer::append_to_heapless(&mut vec, |writer| writer.single_result(ID, b"hi"));
+        assert_eq!(result, want);
+        assert_eq!(vec.len(), if want.is_ok() { before + 15 } else { before });
         assert!(vec[..before].iter().all(|byte| *byte == b'.'));
     }
-    // More than a vector can count.
-    let mut vec = Vec::<u8, 8>::new();
-    let frame = Frame::Notification { name: [0; MAX_NAME_LEN].as_slice().into(), payload_len: 0 };
-    let error = WriteError::BufferTooSmall { needed: 4107, available: 8 };
-    assert_eq!(Writer::append_to(&mut vec).frame(&frame), Err(error));
-    assert!(vec.is_empty());
-}
-
-#[test]
-fn a_vector_is_cleared_with_its_writer() {
-    let mut vec = Vec::<u8, 16>::new();
-    let mut writer = Writer::append_to(&mut vec);
-    for _ in 0..3 {
-        writer.heartbeat(1, 2).unwrap();
-        assert_eq!(writer.as_bytes(), b"h000100000002");
-        writer.clear();
-        assert_eq!((writer.len(), writer.as_bytes()), (0, b"".as_slice()));
-    }
-    writer.protocol_error(ErrorCode::TIMEOUT).unwrap();
-    assert_eq!(writer.version(), Err(WriteError::Closed));
-    writer.clear();
-    assert_eq!(writer.version(), Err(WriteError::Closed));
-    assert!(vec.is_empty());
+    // What was written before the error stays: each message for itself is whole.
+    let mut vec = Vec::<u8, 18>::new();
+    let error = Writer::append_to_heapless(&mut vec, |writer| {
+        writer.version()?;
+        writer.single_result(ID, b"hello")
+    });
+    assert_eq!(error, Err(WriteError::BufferTooSmall { needed: 18, available: 16 }));
+    assert_eq!(vec, b"01");
 }

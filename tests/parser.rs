@@ -24,7 +24,7 @@ fn leaving_early_loses_nothing() {
     let all = [Event::Version(1), result(2), data(b"hi", 0), beat(), result(0), data(b"", 0)];
     // Take so many events, leave, and go on with what remained.
     for taken in 0..=all.len() {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut events = parser.feed(input);
         for event in &all[..taken] {
             assert_eq!(events.next(), Some(Ok(*event)));
@@ -44,7 +44,7 @@ fn leaving_early_loses_nothing() {
 #[test]
 fn events_say_where_they_are() {
     let input = b"01r0001004echo00000002hi";
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     let mut events = parser.feed(input);
     assert_eq!((events.offset(), events.remaining()), (0, &input[..]));
     for (offset, _) in [(2, "version"), (22, "frame"), (24, "payload")] {
@@ -67,7 +67,7 @@ fn a_skipped_payload_gives_no_events() {
     for seen in 0..=5 {
         for len in 1..=20 {
             for by_events in [false, true] {
-                let mut parser = Parser::new().without_handshake();
+                let mut parser = Parser::<64>::new().without_handshake();
                 let input = [message.as_slice(), BEAT].concat();
                 let (first, rest) = input.split_at(13 + seen);
                 let mut events = parser.feed(first);
@@ -101,7 +101,7 @@ fn a_skipped_payload_gives_no_events() {
 
 #[test]
 fn a_skipped_empty_payload_gives_no_event_either() {
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let mut events = parser.feed(b"R000100000000");
     assert_eq!(events.next(), Some(Ok(result(0))));
     events.skip_payload();
@@ -112,7 +112,7 @@ fn a_skipped_empty_payload_gives_no_event_either() {
 
 #[test]
 fn skipping_concerns_one_payload_only() {
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let mut events = parser.feed(b"R000100000002abR000100000002cd");
     assert_eq!(events.next(), Some(Ok(result(2))));
     events.skip_payload();
@@ -127,7 +127,7 @@ fn skipping_where_there_is_no_payload_does_nothing() {
     let retry = Frame::RetryResult { id: ID, wait_ms: 10, payload_len: 0 };
     // At every place but behind a header that announces a payload.
     for at in (0..=input.len()).filter(|at| ![17, 18, input.len()].contains(at)) {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut rest = &input[..at];
         let mut seen = 0;
         while parser.next_event(&mut rest).unwrap().is_some() {
@@ -152,7 +152,7 @@ fn skipping_where_there_is_no_payload_does_nothing() {
         assert_eq!(parser.next_event(&mut rest), Ok(None));
     }
     // After a protocol error, too.
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     assert!(parser.feed(b"f00000001").next().is_some());
     parser.skip_payload();
     assert_eq!(parser.feed(BEAT).next(), None);
@@ -161,7 +161,7 @@ fn skipping_where_there_is_no_payload_does_nothing() {
 
 #[test]
 fn a_name_that_is_too_long_has_no_payload_to_skip() {
-    let mut parser = Parser::<2>::with_name_capacity().without_handshake();
+    let mut parser = Parser::<2>::new().without_handshake();
     let mut events = parser.feed(b"n003log00000002hiR000100000002ab");
     assert!(matches!(events.next(), Some(Ok(Event::NameTooLong { .. }))));
     events.skip_payload();
@@ -175,7 +175,7 @@ fn reset_starts_again_from_anywhere() {
     let bad = [b"X".as_slice(), b"01X", b"02", b"01R00010000000g", b"01n041"];
     let cuts = (0..=input.len()).map(|at| &input[..at]);
     for start in cuts.chain(bad) {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut events = parser.feed(start);
         while let Some(Ok(_)) = events.next() {}
         for skip in [false, true] {
@@ -197,7 +197,7 @@ fn reset_starts_again_from_anywhere() {
 
 #[test]
 fn reset_forgets_that_a_message_is_skipped() {
-    let mut parser = Parser::<0>::with_name_capacity();
+    let mut parser = Parser::<0>::new();
     for byte in b"01n001" {
         let input = [*byte];
         let mut events = parser.feed(&input);
@@ -222,7 +222,7 @@ fn reset_forgets_that_a_message_is_skipped() {
 
 #[test]
 fn without_a_handshake_the_first_byte_is_a_message_after_a_reset_too() {
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     assert_eq!(parser.finish(), Ok(()), "nothing read is a clean end");
     for _ in 0..3 {
         assert_eq!(parser.feed(BEAT).next(), Some(Ok(beat())));
@@ -236,13 +236,13 @@ fn without_a_handshake_the_first_byte_is_a_message_after_a_reset_too() {
 
 #[test]
 fn a_parser_can_stand_in_a_constant() {
-    const PARSER: Parser<255> = Parser::with_name_capacity();
+    const PARSER: Parser<255> = Parser::new();
     const BARE: Parser = Parser::new().without_handshake();
-    static STATIC: Parser<0> = Parser::with_name_capacity().without_handshake();
+    static STATIC: Parser<0> = Parser::new().without_handshake();
     assert_eq!(PARSER.clone().feed(b"01").next(), Some(Ok(Event::Version(1))));
     assert_eq!(BARE.clone().feed(BEAT).next(), Some(Ok(beat())));
     assert_eq!(STATIC.finish(), Ok(()));
-    let mut parser = Parser::default();
+    let mut parser = Parser::<64>::default();
     let mut events = parser.feed(b"01n040");
     assert_eq!(events.next(), Some(Ok(Event::Version(1))), "the default expects a version");
     assert_eq!(events.next(), None, "and takes names of 64 bytes");
@@ -252,7 +252,7 @@ fn a_parser_can_stand_in_a_constant() {
 fn a_clone_goes_on_where_the_original_stood() {
     let input = b"01r0001004echo00000003abch000100000002";
     for at in 0..=input.len() {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut rest = &input[..at];
         while parser.next_event(&mut rest).unwrap().is_some() {}
         let mut clone = parser.clone();
@@ -271,11 +271,12 @@ fn a_clone_goes_on_where_the_original_stood() {
 #[test]
 fn a_step_borrows_nothing_and_can_be_shown_twice() {
     let input = b"01r0001004echo00000005hello";
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     let mut rest = input.as_slice();
     let op = Frame::SingleRequest { id: ID, op: "echo".into(), payload_len: 5 };
     for (used, event) in [(2, Event::Version(1)), (20, Event::Frame(op)), (5, data(b"hello", 0))] {
-        let (n, step) = parser.step(rest).unwrap();
+        let (n, step) = parser.step(rest);
+        let step = step.unwrap();
         let step: Step = step.unwrap();
         let copy = step;
         assert_eq!(n, used);
@@ -284,27 +285,30 @@ fn a_step_borrows_nothing_and_can_be_shown_twice() {
         assert_eq!(step, copy);
         rest = &rest[n..];
     }
-    assert_eq!(parser.step(rest), Ok((0, None)));
+    assert_eq!(parser.step(rest), (0, Ok(None)));
 
     // The name may come from earlier input, which need not be there any more.
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     for byte in &input[2..21] {
-        assert_eq!(parser.step(&[*byte]), Ok((1, None)));
+        assert_eq!(parser.step(&[*byte]), (1, Ok(None)));
     }
-    let (_, step) = parser.step(b"5hello").unwrap();
+    let (_, step) = parser.step(b"5hello");
+    let step = step.unwrap();
     assert_eq!(parser.event(b"5hello", step.unwrap()), Event::Frame(op));
 }
 
 #[test]
 fn what_a_step_read_before_an_error_shows_in_the_offset() {
-    let mut parser = Parser::new();
-    assert_eq!(parser.step(b"01").unwrap().0, 2);
-    let error = parser.step(b"R0001000x").unwrap_err();
+    let mut parser = Parser::<64>::new();
+    assert_eq!(parser.step(b"01").0, 2);
+    let (read, error) = parser.step(b"R0001000x");
+    let error = error.unwrap_err();
+    assert_eq!(read, 8, "the bytes before the wrong one are read");
     assert_eq!((parser.offset(), error.offset), (10, 10));
-    assert_eq!(parser.step(b"R0001"), Err(error));
+    assert_eq!(parser.step(b"R0001"), (0, Err(error)));
     assert_eq!(parser.offset(), 10);
     // And next_event moves its input up to the wrong byte.
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let mut input = b"R0001000xyz".as_slice();
     assert!(parser.next_event(&mut input).is_err());
     assert_eq!(input, b"xyz");
@@ -312,10 +316,12 @@ fn what_a_step_read_before_an_error_shows_in_the_offset() {
 
 #[test]
 fn an_event_shown_with_the_wrong_input_does_not_panic() {
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let input = b"n003log00000005hello";
-    let (n, frame) = parser.step(input).unwrap();
-    let (_, payload) = parser.step(&input[n..]).unwrap();
+    let (n, frame) = parser.step(input);
+    let frame = frame.unwrap();
+    let (_, payload) = parser.step(&input[n..]);
+    let payload = payload.unwrap();
     for step in [frame, payload] {
         for other in [b"".as_slice(), b"x", b"n003"] {
             let _ = parser.event(other, step.unwrap());

@@ -213,7 +213,7 @@ proptest! {
         prop_assert_eq!(writer.version(), Ok(()));
         let closed = messages.iter().position(|(header, _)| header.kind == b'f');
         for (i, (header, payload)) in messages.iter().enumerate() {
-            let result = writer.message(&drive::frame(header), payload);
+            let result = writer.message(gotalk::Message { frame: drive::frame(header), payload });
             let late = closed.is_some_and(|closed| i > closed);
             prop_assert_eq!(result, if late { Err(WriteError::Closed) } else { Ok(()) });
         }
@@ -252,7 +252,7 @@ proptest! {
         prop_assert_eq!(writer.frame(&frame), Ok(()));
         prop_assert_eq!(writer.as_bytes(), &want[..]);
 
-        let mut parser = Parser::<4095>::with_name_capacity().without_handshake();
+        let mut parser = Parser::<4095>::new().without_handshake();
         let mut input = want.as_slice();
         prop_assert_eq!(parser.next_event(&mut input), Ok(Some(Event::Frame(frame))));
         prop_assert!(input.is_empty());
@@ -273,7 +273,7 @@ proptest! {
                 prop_assert_eq!(writer.heartbeat(1, 2), Ok(()));
             }
             let result =
-                if alone { writer.frame(&frame) } else { writer.message(&frame, payload) };
+                if alone { writer.frame(&frame) } else { writer.message(gotalk::Message { frame, payload }) };
             prop_assert_eq!(result, Err(WriteError::BufferTooSmall { needed, available }));
             prop_assert_eq!(writer.as_bytes(), b"h000100000002".repeat(before));
             prop_assert!(buffer[13 * before..].iter().all(|byte| *byte == 0xee));
@@ -305,7 +305,7 @@ proptest! {
             prop_assert_eq!(result, Err(WriteError::EmptyPart));
         } else {
             prop_assert_eq!(result, Ok(()));
-            prop_assert_eq!(by_frame.message(&frame, p), Ok(()));
+            prop_assert_eq!(by_frame.message(gotalk::Message { frame, payload: p }), Ok(()));
             prop_assert_eq!(by_name.as_bytes(), by_frame.as_bytes());
         }
     }
@@ -330,7 +330,7 @@ proptest! {
 
         let mut places: Vec<usize> = splits.iter().map(|at| at.index(input.len() + 1)).collect();
         places.sort_unstable();
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut skips = skip.iter().cycle();
         let (mut headers, mut payload) = (Vec::new(), Vec::new());
         for piece in drive::split(&input, &places) {

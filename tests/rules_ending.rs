@@ -12,8 +12,8 @@ fn finish<const N: usize>(input: &[u8], handshake: bool) -> Result<(), (ErrorKin
     let plain = |error: gotalk::Error| (error.kind, error.offset);
     let mut results = Vec::new();
     for pieces in [vec![input], drive::chunks(input, 1), drive::chunks(input, 5)] {
-        let mut parser = Parser::<N>::with_name_capacity();
-        let mut assembler = Assembler::<16, N>::with_name_capacity();
+        let mut parser = Parser::<N>::new();
+        let mut assembler = Assembler::<16, N>::new();
         if !handshake {
             (parser, assembler) = (parser.without_handshake(), assembler.without_handshake());
         }
@@ -169,7 +169,7 @@ fn rule_3_10_after_a_protocol_error_the_end_is_clean() {
 fn rule_3_10_an_event_left_untaken() {
     let untaken = missing(0, 13);
     let plain = |error: gotalk::Error| (error.kind, error.offset);
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     assert!(matches!(parser.feed(b"R000100000000").next(), Some(Ok(Event::Frame(_)))));
     assert_eq!(parser.finish().map_err(plain), untaken);
     assert_eq!(parser.finish().map_err(plain), untaken, "asking changes nothing");
@@ -182,7 +182,7 @@ fn rule_3_10_an_event_left_untaken() {
 
 #[test]
 fn rule_3_10_the_rest_of_a_skipped_payload_is_missing_too() {
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     assert!(parser.feed(b"R000100000005h").next().is_some());
     parser.skip_payload();
     assert!(parser.feed(b"he").next().is_none());
@@ -197,7 +197,7 @@ fn rule_3_10_empty_input_is_no_end() {
     let message = b"01r0001041".iter().chain(&[b'x'; 65]).chain(b"00000003abc");
     let message: Vec<u8> = message.chain(b"e00010000000100000001x").copied().collect();
     for at in 0..=message.len() {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut rest = &message[..at];
         while let Some(event) = parser.next_event(&mut rest).unwrap() {
             assert!(!matches!(event, Event::Payload { data: [], .. }));
@@ -205,7 +205,7 @@ fn rule_3_10_empty_input_is_no_end() {
         let before = (parser.offset(), parser.finish());
         for _ in 0..3 {
             assert_eq!(parser.feed(b"").next(), None);
-            assert_eq!(parser.step(b""), Ok((0, None)));
+            assert_eq!(parser.step(b""), (0, Ok(None)));
             assert_eq!(parser.next_event(&mut b"".as_slice()), Ok(None));
         }
         assert_eq!((parser.offset(), parser.finish()), before);

@@ -11,7 +11,7 @@ use support::oracle::{self, End, Wrong};
 const ID: RequestId = RequestId::new(*b"0001");
 
 fn bare<const N: usize>() -> Parser<N> {
-    Parser::with_name_capacity().without_handshake()
+    Parser::new().without_handshake()
 }
 
 /// The first error and where it stands, the same whole, byte by byte, in two pieces
@@ -19,7 +19,7 @@ fn bare<const N: usize>() -> Parser<N> {
 #[track_caller]
 fn refused(input: &[u8], handshake: bool) -> (ErrorKind, u64) {
     let error_of = |pieces: &[&[u8]]| {
-        let mut parser = Parser::<64>::with_name_capacity();
+        let mut parser = Parser::<64>::new();
         if !handshake {
             parser = parser.without_handshake();
         }
@@ -157,8 +157,8 @@ fn check_capacity<const N: usize>() {
                 let name = vec![b'r'; len];
                 let (input, before) = named(kind, &name, payload);
                 let id = (kind != b'n').then_some(ID);
-                let message = MessageType::from_byte(kind).unwrap();
-                let too_long = Event::NameTooLong { message, id, name_len: len as u16 };
+                let message_type = MessageType::from_byte(kind).unwrap();
+                let too_long = Event::NameTooLong { message_type, id, name_len: len as u16 };
 
                 // Decided at the third digit of the length, before any byte of the name.
                 let mut parser = bare::<N>();
@@ -177,7 +177,7 @@ fn check_capacity<const N: usize>() {
                 } else {
                     let Some(Ok(Event::Frame(frame))) = events.next() else { panic!() };
                     assert_eq!(frame.name().unwrap().as_bytes(), name);
-                    assert_eq!((frame.message_type(), frame.id()), (message, id));
+                    assert_eq!((frame.message_type(), frame.id()), (message_type, id));
                     let whole = Event::Payload { data: payload, remaining: 0 };
                     assert_eq!(events.next(), Some(Ok(whole)));
                 }
@@ -256,8 +256,8 @@ fn rule_3_06_later_parts_of_a_skipped_stream_are_ordinary() {
     input.extend(b"p000100000003two");
     let mut parser = bare::<64>();
     let mut events = parser.feed(&input);
-    let message = MessageType::StreamRequest;
-    let too_long = Event::NameTooLong { message, id: Some(ID), name_len: 65 };
+    let message_type = MessageType::StreamRequest;
+    let too_long = Event::NameTooLong { message_type, id: Some(ID), name_len: 65 };
     assert_eq!(events.next(), Some(Ok(too_long)));
     let part = Frame::StreamRequestPart { id: ID, payload_len: 3 };
     assert_eq!(events.next(), Some(Ok(Event::Frame(part))));
@@ -278,7 +278,7 @@ fn rule_3_08_an_error_stays_until_reset() {
         (b"01n003log0000000?", digit(b'?', Field::PayloadSize), 16),
     ];
     for (input, kind, offset) in cases {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut events = parser.feed(input);
         let error: Error = loop {
             match events.next().expect("an error") {
@@ -298,7 +298,7 @@ fn rule_3_08_an_error_stays_until_reset() {
             let mut rest = later;
             assert_eq!(parser.next_event(&mut rest), Err(error));
             assert_eq!(rest, later);
-            assert_eq!(parser.step(later), Err(error));
+            assert_eq!(parser.step(later), (0, Err(error)));
             let mut events = parser.feed(later);
             assert_eq!(events.next(), Some(Err(error)));
             assert_eq!(events.next(), None);
@@ -339,10 +339,10 @@ fn rule_3_11_every_pair_of_bytes_as_a_version() {
                 (Some(a), Some(b)) => Err((ErrorKind::UnsupportedVersion((a * 16 + b) as u8), 1)),
             };
             let plain = |error: Error| (error.kind, error.offset);
-            let mut parser = Parser::new();
+            let mut parser = Parser::<64>::new();
             assert_eq!(parser.feed(&input).next().unwrap().map_err(plain), want);
             // One by one: a first digit alone decides nothing.
-            let mut parser = Parser::new();
+            let mut parser = Parser::<64>::new();
             let (a, b) = input.split_at(1);
             let at_the_first = matches!(want, Err((_, 0)));
             let mut events = parser.feed(a);
@@ -357,7 +357,7 @@ fn rule_3_11_every_pair_of_bytes_as_a_version() {
 
 #[test]
 fn rule_3_11_what_to_answer() {
-    let error = |input: &[u8]| Parser::new().feed(input).next().unwrap().unwrap_err();
+    let error = |input: &[u8]| Parser::<64>::new().feed(input).next().unwrap().unwrap_err();
     let code = |input: &[u8]| error(input).protocol_code();
     assert_eq!(code(b"02"), Some(ErrorCode::UNSUPPORTED));
     // A peer that closes at once reads as version 0xf0.
@@ -368,5 +368,5 @@ fn rule_3_11_what_to_answer() {
     assert_eq!(code(b"GET / HTTP/1.1"), Some(ErrorCode::INVALID_MESSAGE));
     let error = bare::<64>().feed(b"X").next().unwrap().unwrap_err();
     assert_eq!(error.protocol_code(), Some(ErrorCode::INVALID_MESSAGE));
-    assert_eq!(Parser::new().finish().unwrap_err().protocol_code(), None);
+    assert_eq!(Parser::<64>::new().finish().unwrap_err().protocol_code(), None);
 }

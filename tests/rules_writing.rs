@@ -3,7 +3,9 @@
 
 mod support;
 
-use gotalk::{ErrorCode, Event, Frame, MAX_NAME_LEN, Name, Parser, RequestId, WriteError, Writer};
+use gotalk::{
+    ErrorCode, Event, Frame, MAX_NAME_LEN, Message, Name, Parser, RequestId, WriteError, Writer,
+};
 use support::drive;
 
 const ID: RequestId = RequestId::new(*b"0001");
@@ -129,7 +131,7 @@ fn rule_4_02_frame_and_message_too() {
         let mut writer = Writer::new(&mut small[..available]);
         let header = writer.frame(&frame);
         writer.clear();
-        let whole = writer.message(&frame, &payload);
+        let whole = writer.message(Message { frame, payload: &payload });
         let error = |needed| Err(WriteError::BufferTooSmall { needed, available });
         assert_eq!(header, if available < 316 { error(316) } else { Ok(()) });
         assert_eq!(whole, if available < 516 { error(516) } else { Ok(()) });
@@ -166,7 +168,7 @@ fn rule_4_03_a_name_has_up_to_4095_bytes() {
             assert_eq!(writer.notification(name, payload), error);
             let frame = Frame::SingleRequest { id: ID, op: name.into(), payload_len: 1 };
             assert_eq!(writer.frame(&frame), error);
-            assert_eq!(writer.message(&frame, payload), error);
+            assert_eq!(writer.message(Message { frame, payload }), error);
             let frame = Frame::Notification { name: name.into(), payload_len: 1 };
             assert_eq!(writer.frame(&frame), error);
             assert!(writer.is_empty());
@@ -196,7 +198,7 @@ fn rule_4_03_a_payload_has_up_to_4_294_967_295_bytes() {
         for payload_len in [0, 1, u32::MAX] {
             let frame = Frame::SingleResult { id: ID, payload_len };
             let mismatch = WriteError::PayloadMismatch { announced: payload_len, given: len };
-            assert_eq!(writer.message(&frame, payload), Err(mismatch));
+            assert_eq!(writer.message(Message { frame, payload }), Err(mismatch));
         }
         assert!(writer.is_empty());
     }
@@ -206,7 +208,7 @@ fn rule_4_03_a_payload_has_up_to_4_294_967_295_bytes() {
     let error = WriteError::BufferTooSmall { needed, available: 64 };
     assert_eq!(writer.single_result(ID, &most[..0xffff_ffff]), Err(error));
     let frame = Frame::SingleResult { id: ID, payload_len: u32::MAX };
-    assert_eq!(writer.message(&frame, &most[..0xffff_ffff]), Err(error));
+    assert_eq!(writer.message(Message { frame, payload: &most[..0xffff_ffff] }), Err(error));
     assert_eq!(writer.frame(&frame), Ok(()));
     assert_eq!(writer.as_bytes(), b"R0001ffffffff");
 }
@@ -231,7 +233,7 @@ fn rule_4_03_an_empty_name_is_refused_by_name_and_written_by_frame() {
         assert_eq!(writer.frame(&frame), Ok(()));
         assert_eq!(writer.as_bytes(), text.as_bytes());
         writer.clear();
-        assert_eq!(writer.message(&frame, b"!"), Ok(()));
+        assert_eq!(writer.message(Message { frame, payload: b"!" }), Ok(()));
         assert_eq!(writer.as_bytes(), format!("{text}!").as_bytes());
     }
 }
@@ -251,7 +253,7 @@ fn rule_4_03_an_empty_part_is_refused_by_name_and_written_by_frame() {
         assert_eq!(writer.frame(&frame), Ok(()));
         assert_eq!(writer.as_bytes(), text.as_bytes());
         writer.clear();
-        assert_eq!(writer.message(&frame, b""), Ok(()));
+        assert_eq!(writer.message(Message { frame, payload: b"" }), Ok(()));
         assert_eq!(writer.as_bytes(), text.as_bytes());
     }
 }
@@ -274,7 +276,7 @@ fn rule_4_03_a_message_has_the_payload_that_it_announces() {
                 5 => Ok(()),
                 _ => Err(WriteError::PayloadMismatch { announced, given: 5 }),
             };
-            assert_eq!(writer.message(&frame, b"hello"), want);
+            assert_eq!(writer.message(Message { frame, payload: b"hello" }), want);
             assert_eq!(writer.is_empty(), want.is_err());
         }
     }
@@ -285,9 +287,9 @@ fn rule_4_03_a_message_has_the_payload_that_it_announces() {
     ] {
         writer.clear();
         let mismatch = WriteError::PayloadMismatch { announced: 0, given: 1 };
-        assert_eq!(writer.message(&frame, b"x"), Err(mismatch));
+        assert_eq!(writer.message(Message { frame, payload: b"x" }), Err(mismatch));
         assert!(writer.is_empty());
-        assert_eq!(writer.message(&frame, b""), Ok(()));
+        assert_eq!(writer.message(Message { frame, payload: b"" }), Ok(()));
         assert_eq!(writer.len(), frame.header_len());
     }
 }
@@ -308,7 +310,7 @@ fn rule_4_04_an_empty_stream_start_is_a_start_and_the_end_is_explicit() {
 #[test]
 fn rule_4_05_frame_writes_the_header_alone() {
     for (_, text) in methods().into_iter().skip(1) {
-        let mut parser = Parser::new().without_handshake();
+        let mut parser = Parser::<64>::new().without_handshake();
         let mut events = parser.feed(text.as_bytes());
         let Some(Ok(Event::Frame(frame))) = events.next() else { panic!() };
         let mut buffer = [0; 64];
@@ -327,7 +329,10 @@ fn rule_4_06_nothing_is_written_after_a_protocol_error() {
     let closers: [Close; 3] = [
         |w| w.protocol_error(ErrorCode::TIMEOUT).unwrap(),
         |w| w.frame(&Frame::ProtocolError { code: ErrorCode::TIMEOUT }).unwrap(),
-        |w| w.message(&Frame::ProtocolError { code: ErrorCode::TIMEOUT }, b"").unwrap(),
+        |w| {
+            let frame = Frame::ProtocolError { code: ErrorCode::TIMEOUT };
+            w.message(Message { frame, payload: b"" }).unwrap();
+        },
     ];
     for close in closers {
         for clear in [false, true] {
@@ -345,7 +350,7 @@ fn rule_4_06_nothing_is_written_after_a_protocol_error() {
             }
             let frame = Frame::SingleResult { id: ID, payload_len: 1 };
             assert_eq!(writer.frame(&frame), Err(WriteError::Closed));
-            assert_eq!(writer.message(&frame, b"x"), Err(WriteError::Closed));
+            assert_eq!(writer.message(Message { frame, payload: b"x" }), Err(WriteError::Closed));
             // Closed comes before a lack of room, and what is wrong with the message itself
             // before that.
             let payload = [0; 100];
@@ -356,7 +361,7 @@ fn rule_4_06_nothing_is_written_after_a_protocol_error() {
             assert_eq!(writer.notification("", b""), Err(WriteError::EmptyName));
             assert_eq!(writer.stream_result(ID, b""), Err(WriteError::EmptyPart));
             let mismatch = WriteError::PayloadMismatch { announced: 1, given: 0 };
-            assert_eq!(writer.message(&frame, b""), Err(mismatch));
+            assert_eq!(writer.message(Message { frame, payload: b"" }), Err(mismatch));
             assert_eq!(writer.len(), len);
             // A new writer on the same buffer is another stream.
             assert_eq!(Writer::new(&mut buffer).version(), Ok(()));

@@ -35,7 +35,7 @@ fn feed<const N: usize>(parser: &mut Parser<N>, piece: &[u8], sums: &mut Sums) {
 /// Reads a conversation that lies whole in memory.
 pub fn parse(wire: &[u8]) -> Sums {
     let mut sums = Sums::default();
-    feed(&mut Parser::new(), wire, &mut sums);
+    feed(&mut Parser::<64>::new(), wire, &mut sums);
     sums
 }
 
@@ -47,7 +47,7 @@ pub fn parse_pieces<const N: usize>(wire: &[u8], len: usize) -> Sums {
         feed(parser, piece, sums);
     }
     let mut sums = Sums::default();
-    let mut parser = Parser::<N>::with_name_capacity();
+    let mut parser = Parser::<N>::new();
     for piece in wire.chunks(len) {
         feed_piece(&mut parser, piece, &mut sums);
     }
@@ -109,7 +109,7 @@ pub fn write_all(messages: &[Plain], buffer: &mut [u8]) -> usize {
 pub fn write_frames(frames: &[(Frame<'_>, &[u8])], buffer: &mut [u8]) -> usize {
     let mut writer = Writer::new(buffer);
     for (frame, payload) in frames {
-        if let Err(error) = writer.message(frame, payload) {
+        if let Err(error) = writer.message(Message { frame: *frame, payload }) {
             panic!("{error}");
         }
     }

@@ -60,7 +60,7 @@ fn check<const P: usize, const N: usize>(input: &Input<'_>) {
     let splits = [vec![input.stream], drive::chunks(input.stream, 1), input.pieces()];
 
     let reading = drive::by_feed::<N>(&splits[0], handshake);
-    let assembly = drive::by_next_message::<P, N>(&splits[0], handshake);
+    let assembly = drive::by_next_item::<P, N>(&splits[0], handshake);
     // The assembler sees what the parser sees, but for what is too long for it.
     assert_eq!(assembly, oracle::assemble(&reading, P), "assembler and parser");
 
@@ -68,8 +68,10 @@ fn check<const P: usize, const N: usize>(input: &Input<'_>) {
         assert_eq!(drive::by_feed::<N>(pieces, handshake), reading, "feed {pieces:?}");
         assert_eq!(drive::by_next_event::<N>(pieces, handshake), reading, "next_event {pieces:?}");
         assert_eq!(drive::by_step::<N>(pieces, handshake), reading, "step {pieces:?}");
-        let got = drive::by_next_message::<P, N>(pieces, handshake);
-        assert_eq!(got, assembly, "next_message {pieces:?}");
+        let got = drive::by_next_item::<P, N>(pieces, handshake);
+        assert_eq!(got, assembly, "next_item {pieces:?}");
+        let got = drive::by_assembler_step::<P, N>(pieces, handshake);
+        assert_eq!(got, assembly, "Assembler::step {pieces:?}");
         let got = drive::by_assembler_feed::<P, N>(pieces, handshake);
         assert_eq!(got, assembly, "Assembler::feed {pieces:?}");
     }
@@ -78,7 +80,7 @@ fn check<const P: usize, const N: usize>(input: &Input<'_>) {
 
 /// One assembler for all splits, reset in between wherever the stream has left it.
 fn again<const P: usize, const N: usize>(splits: &[Vec<&[u8]>], handshake: bool, count: usize) {
-    let assembler = Assembler::<P, N>::with_name_capacity();
+    let assembler = Assembler::<P, N>::new();
     let mut assembler = if handshake { assembler } else { assembler.without_handshake() };
     let mut ends: Vec<(u64, Result<(), Error>)> = Vec::new();
     for pieces in splits {

@@ -71,7 +71,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn check<const N: usize>(style: &Style, stream: &[u8]) {
-    let parser = Parser::<N>::with_name_capacity();
+    let parser = Parser::<N>::new();
     let mut parser = if style.options.handshake { parser } else { parser.without_handshake() };
     let first = read(&mut parser, style, stream);
     parser.reset();
@@ -144,12 +144,16 @@ fn by_step<const N: usize>(
     rest: &mut &[u8],
     ledger: &mut Ledger<'_>,
 ) -> Result<bool, Error> {
-    let (used, step) = parser.step(rest)?;
-    let offset = step.map(|step| ledger.event(&parser.event(rest, step), style.skipping));
+    let before = parser.offset();
+    let (used, step) = parser.step(rest);
+    assert_eq!(parser.offset(), before + used as u64);
+    let input = *rest;
+    *rest = &input[used..];
+    let step = step?;
+    let offset = step.map(|step| ledger.event(&parser.event(input, step), style.skipping));
     if style.skipping {
         parser.skip_payload();
     }
-    *rest = &rest[used..];
     if let Some(offset) = offset {
         assert_eq!(parser.offset(), offset);
     }
@@ -163,7 +167,7 @@ fn stays<const N: usize>(parser: &mut Parser<N>, error: Error) {
     let mut input = b"01h000000000000".as_slice();
     assert_eq!(parser.next_event(&mut input), Err(error));
     assert_eq!(input.len(), 15, "bytes are read after an error");
-    assert_eq!(parser.step(b"0"), Err(error));
+    assert_eq!(parser.step(b"0"), (0, Err(error)));
     let mut events = parser.feed(b"");
     assert_eq!(events.next(), Some(Err(error)));
     assert_eq!(events.next(), None, "an error comes once");
@@ -212,11 +216,11 @@ impl<'a> Ledger<'a> {
                 self.closed = matches!(frame, Frame::ProtocolError { .. });
                 end
             }
-            Event::NameTooLong { message, id, name_len } => {
+            Event::NameTooLong { message_type, id, name_len } => {
                 assert_eq!(self.left, None, "payload is missing");
                 assert!(usize::from(name_len) > self.capacity);
-                let name = start + message.header_len(0) as u64 - 8;
-                assert_eq!(self.bytes(start, 1), [message.as_byte()]);
+                let name = start + message_type.header_len(0) as u64 - 8;
+                assert_eq!(self.bytes(start, 1), [message_type.as_byte()]);
                 if let Some(id) = id {
                     assert_eq!(self.bytes(start + 1, 4), id.as_bytes());
                 }

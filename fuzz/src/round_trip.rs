@@ -7,7 +7,7 @@
 //! number of four bytes, which headers written alone announce as their payload's size;
 //! then messages, as [`Source::message`] reads them, until the input is used up.
 
-use gotalk::{ErrorKind, Event, Frame, Parser, WriteError, Writer};
+use gotalk::{ErrorKind, Event, Frame, Message, Parser, WriteError, Writer};
 
 use super::support::drive;
 use super::support::oracle::{self, End, Header, Reading};
@@ -144,12 +144,12 @@ fn every_way(header: &Header, payload: &[u8]) {
     }
     if let Some(error) = refusal(header, payload, false) {
         let mut writer = Writer::new(&mut room);
-        assert_eq!(writer.message(&frame, payload), Err(error));
+        assert_eq!(writer.message(Message { frame, payload }), Err(error));
         assert_eq!(writer.frame(&frame), Err(error));
         assert_eq!(writer.as_bytes(), b"");
         return;
     }
-    small_buffers(&wire(header, payload), |writer| writer.message(&frame, payload));
+    small_buffers(&wire(header, payload), |writer| writer.message(Message { frame, payload }));
     match header.kind {
         b'p' if payload.is_empty() => small_buffers(&wire(header, payload), |writer| {
             writer.stream_request_end(header.id.unwrap().into())
@@ -164,7 +164,7 @@ fn every_way(header: &Header, payload: &[u8]) {
     let announced = payload.len() as u32;
     let mut writer = Writer::new(&mut room);
     let mismatch = WriteError::PayloadMismatch { announced, given: longer.len() };
-    assert_eq!(writer.message(&frame, &longer), Err(mismatch));
+    assert_eq!(writer.message(Message { frame, payload: &longer }), Err(mismatch));
     assert_eq!(writer.as_bytes(), b"");
 }
 
@@ -201,7 +201,7 @@ fn alone(header: &Header, announced: u32) {
     assert_eq!(frame.header_len(), want.len());
     small_buffers(&want, |writer| writer.frame(&frame));
 
-    let mut parser = Parser::<4095>::with_name_capacity().without_handshake();
+    let mut parser = Parser::<4095>::new().without_handshake();
     let mut input = want.as_slice();
     assert_eq!(parser.next_event(&mut input), Ok(Some(Event::Frame(frame))));
     assert!(input.is_empty());
@@ -225,7 +225,7 @@ fn conversation(messages: &[(Header, Vec<u8>)], piece: usize) {
     let mut end = End::Clean;
     for (header, payload) in messages {
         let start = writer.len() as u64;
-        let result = writer.message(&drive::frame(header), payload);
+        let result = writer.message(Message { frame: drive::frame(header), payload });
         let want = refusal(header, payload, false)
             .or((end == End::Closed).then_some(WriteError::Closed))
             .map_or(Ok(()), Err);
@@ -280,7 +280,7 @@ mod owned {
         }
 
         let mut vec = Vec::<u8, 64>::from_slice(b"before").unwrap();
-        let result = Writer::append_to(&mut vec).message(&frame, payload);
+        let result = Writer::append_to_heapless(&mut vec, |writer| writer.message(message));
         if let Some(error) = refusal(header, payload, false) {
             assert_eq!((result, vec.as_slice()), (Err(error), b"before".as_slice()));
             return;

@@ -1,15 +1,23 @@
 //! Whole messages, put together in a buffer of fixed size.
+//!
+//! A message that lies whole in the input is handed out from there. Of any other, the name
+//! goes into the parser's buffer and the payload into the assembler's. [`Assembler::step`]
+//! decides which; [`Assembler::item`] has to find the message in the same place, by what the
+//! step says: `Found::FrameInInput` and `Found::Frame` mean that the payload ends where the
+//! step's input ends, `Found::Payload` that it lies in the buffer.
+
+use core::fmt;
 
 use crate::Error;
 use crate::read::machine::Found;
-use crate::read::parser::Parser;
+use crate::read::parser::{Parser, Step};
 use crate::wire::copy::put;
 use crate::wire::frame::{Frame, MessageType, VERSION};
+use crate::wire::text::Text;
 use crate::wire::value::RequestId;
 
 /// A whole message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Message<'a> {
     /// What its header says.
     pub frame: Frame<'a>,
@@ -17,81 +25,96 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
 }
 
+/// As derived, but for the payload, which is shown as text with escapes.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("frame", &self.frame)
+            .field("payload", &Text(self.payload))
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Message<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Message {{ frame: {}, payload: {} }}", self.frame, Text(self.payload));
+    }
+}
+
 /// What an [`Assembler`] yields.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Item<'a> {
     /// The peer's version. It is always 1: any other is an error.
     Version(u8),
     /// A whole message. Each part of a stream is one.
     Message(Message<'a>),
-    /// A message whose name or payload is longer than the assembler takes. It is
-    /// skipped, and the stream goes on: a request can be answered with an error
-    /// result. This comes as soon as the length has been read.
-    TooLong {
+    /// A message whose name is longer than the assembler takes. It comes as soon as the
+    /// name's length has been read; the message is skipped, and the connection lives. A
+    /// request can be answered with an error result; only requests and notifications have
+    /// names, so the id is the peer's.
+    NameTooLong {
         /// The type of the message.
-        message: MessageType,
+        message_type: MessageType,
         /// The request to answer; `None` for a notification.
         id: Option<RequestId>,
-        /// The length of the name, in bytes; 0 where the type has none.
+        /// The length of the name, in bytes.
         name_len: u16,
-        /// The size of the payload, in bytes, if that was too long; `None` if the
-        /// name was, which comes before it.
-        payload_len: Option<u32>,
     },
+    /// The header of a message whose payload is longer than the assembler takes. It comes as
+    /// soon as the header has been read; the payload is skipped, and the connection lives.
+    ///
+    /// Look at the type before you answer: a request, or a part of one, can be answered with
+    /// an error result ([`MessageType::is_request`]). The id of a result is your own
+    /// ([`MessageType::is_result`]): your request is over, and nothing is to be sent.
+    PayloadTooLong(Frame<'a>),
 }
 
-/// A [`Parser`] that yields whole messages, with payloads of up to `P` bytes and
-/// names of up to `N`.
+/// A [`Parser`] that yields whole messages, with payloads of up to `P` bytes and names of
+/// up to `N`.
 ///
-/// A message that lies whole in the input is handed out from there; any other is
-/// copied once, into the assembler. The limits hold in both cases, so that they do
-/// not depend on how the bytes arrived.
+/// A message that lies whole in the input is handed out from there; any other is copied
+/// once, into the assembler. The limits hold in both cases, so that they do not depend on
+/// how the bytes arrived. A fresh assembler is all zeros, so that one in a `static` lies in
+/// `.bss` and takes no flash.
 ///
 /// ```
 /// use gotalk::{Assembler, Item, Message};
 ///
-/// let mut assembler = Assembler::<256>::new();
-/// for piece in [b"01n003log0000".as_slice(), b"0005hel", b"lo"] {
-///     let mut items = assembler.feed(piece);
+/// let mut assembler = Assembler::<256, 64>::new();
+/// for chunk in [b"01n003log0000".as_slice(), b"0007\"hel", b"lo\""] {
+///     let mut items = assembler.feed(chunk);
 ///     while let Some(item) = items.next() {
 ///         if let Item::Message(Message { frame, payload }) = item? {
-///             assert!(frame.name().unwrap() == "log");
-///             assert_eq!(payload, b"hello");
+///             assert_eq!(frame.name().unwrap(), "log");
+///             assert_eq!(payload, b"\"hello\"");
 ///         }
 ///     }
 /// }
 /// assembler.finish()?;
 /// # Ok::<(), gotalk::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone)]
 pub struct Assembler<const P: usize, const N: usize = 64> {
     parser: Parser<N>,
-    /// Bytes of the payload at hand that lie in `payload`.
-    len: usize,
+    /// The size of the payload of the message found last, or how much of the payload at hand
+    /// lies in `payload`.
+    len: u32,
     payload: [u8; P],
 }
 
-impl<const P: usize> Assembler<P, 64> {
-    /// An assembler for payloads of up to `P` bytes and names of up to 64, at the
-    /// start of a stream.
-    pub const fn new() -> Self {
-        Self::with_name_capacity()
-    }
-}
-
-impl<const P: usize> Default for Assembler<P, 64> {
+impl<const P: usize, const N: usize> Default for Assembler<P, N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 impl<const P: usize, const N: usize> Assembler<P, N> {
-    /// An assembler for payloads of up to `P` bytes and names of up to `N`, at the
-    /// start of a stream.
-    pub const fn with_name_capacity() -> Self {
-        Self { parser: Parser::with_name_capacity(), len: 0, payload: [0; P] }
+    /// An assembler for payloads of up to `P` bytes and names of up to `N`, at the start of
+    /// a stream. `Assembler::<256>::new()` takes names of up to 64 bytes.
+    pub const fn new() -> Self {
+        Self { parser: Parser::new(), len: 0, payload: [0; P] }
     }
 
     /// The same assembler, but it starts at the first message, with no version before it.
@@ -99,67 +122,172 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
         Self { parser: self.parser.without_handshake(), len: 0, payload: self.payload }
     }
 
-    /// Reads `bytes`, message by message, as the iterator is called. Call
-    /// [`Messages::next`] until it gives `None`.
-    pub fn feed<'p, 'b>(&'p mut self, bytes: &'b [u8]) -> Messages<'p, 'b, P, N> {
-        Messages { assembler: self, input: bytes, failed: false }
+    /// Reads `bytes` message by message, as the iterator is called.
+    ///
+    /// <div class="warning">
+    ///
+    /// Call [`Items::next`] until it gives `None`, or feed [`Items::remaining`] before
+    /// anything else. Bytes that were not taken are lost otherwise. Call `feed` once for
+    /// each read: `while let Some(item) = assembler.feed(bytes).next()` reads the same bytes
+    /// again and again.
+    ///
+    /// </div>
+    pub fn feed<'p, 'b>(&'p mut self, bytes: &'b [u8]) -> Items<'p, 'b, P, N> {
+        Items { assembler: self, input: bytes, failed: false }
     }
 
-    /// Reads up to the end of the next message, and moves `input` past what was
-    /// read. `None` means that all of `input` has been read and more is needed.
+    /// Reads up to the end of the next message, and moves `input` past what was read. `None`
+    /// means that all of `input` has been read and that more is needed.
     ///
     /// # Errors
     ///
     /// As [`Parser::next_event`].
-    pub fn next_message<'s, 'b: 's>(
+    pub fn next_item<'s, 'b: 's>(
         &'s mut self,
         input: &mut &'b [u8],
     ) -> Result<Option<Item<'s>>, Error> {
-        loop {
-            let bytes = *input;
-            let step = self.parser.advance(input);
-            let found = step.found;
-            match found {
-                Found::Nothing => return Ok(None),
-                Found::Error => return Err(self.parser.machine.error()),
-                Found::Version => return Ok(Some(Item::Version(VERSION))),
-                Found::NameTooLong => return Ok(Some(self.too_long(None))),
-                Found::Frame | Found::FrameInInput => {
-                    let machine = &self.parser.machine;
-                    let size = machine.number;
-                    if !machine.message.has_payload() {
-                        let frame = self.parser.frame(bytes, found, size);
-                        return Ok(Some(Item::Message(Message { frame, payload: &[] })));
+        let bytes = *input;
+        let (read, step) = self.step(bytes);
+        if let Some(rest) = bytes.get(read..) {
+            *input = rest;
+        }
+        match step {
+            Ok(Some(step)) => Ok(Some(self.item(bytes, step))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads up to the end of the next message. Gives the number of bytes read, beside an
+    /// error too, and the item, if there is one, in a form that borrows neither the assembler
+    /// nor the input: [`item`](Self::item) turns it into an [`Item`].
+    ///
+    /// # Errors
+    ///
+    /// At a byte that the grammar does not allow; the bytes before it have been read.
+    ///
+    /// # Examples
+    ///
+    /// A connection that owns its input and hands out borrowed messages:
+    ///
+    /// ```
+    /// use gotalk::{Assembler, Item};
+    /// use std::io::{self, Read};
+    ///
+    /// struct Connection<R> {
+    ///     reader: R,
+    ///     assembler: Assembler<256, 64>,
+    ///     input: [u8; 512],
+    ///     start: usize,
+    ///     end: usize,
+    /// }
+    ///
+    /// impl<R: Read> Connection<R> {
+    ///     /// The next item, or `None` at the end of the conversation.
+    ///     fn next(&mut self) -> io::Result<Option<Item<'_>>> {
+    ///         loop {
+    ///             let (from, to) = (self.start, self.end);
+    ///             let (read, step) = self.assembler.step(&self.input[from..to]);
+    ///             self.start += read;
+    ///             if let Some(step) = step.map_err(io::Error::other)? {
+    ///                 return Ok(Some(self.assembler.item(&self.input[from..to], step)));
+    ///             }
+    ///             (self.start, self.end) = (0, 0);
+    ///             self.end = self.reader.read(&mut self.input)?;
+    ///             if self.end == 0 {
+    ///                 self.assembler.finish().map_err(io::Error::other)?;
+    ///                 return Ok(None);
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let reader = br#"01n003log00000004"hi""#.as_slice();
+    /// let mut connection =
+    ///     Connection { reader, assembler: Assembler::new(), input: [0; 512], start: 0, end: 0 };
+    /// let mut items = 0;
+    /// while let Some(_item) = connection.next()? {
+    ///     items += 1;
+    /// }
+    /// assert_eq!(items, 2);
+    /// # io::Result::Ok(())
+    /// ```
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub fn step(&mut self, input: &[u8]) -> (usize, Result<Option<Step>, Error>) {
+        let mut rest = input;
+        let found = loop {
+            let bytes = rest;
+            let (len, outcome) = self.parser.advance(bytes);
+            let (taken, after) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+            rest = after;
+            match outcome {
+                Ok(Some(found @ (Found::Frame | Found::FrameInInput))) => {
+                    let header = &self.parser.machine.header;
+                    if !header.message_type.has_payload() {
+                        self.len = 0;
+                        break Ok(Some(found));
                     }
-                    if u64::from(size) > P as u64 {
+                    self.len = header.last;
+                    if u64::from(self.len) > P as u64 {
                         self.parser.skip_payload();
-                        return Ok(Some(self.too_long(Some(size))));
+                        break Ok(Some(found));
                     }
-                    // Within `P`, so it is a `usize`.
-                    if let Some(payload) = input.get(..size as usize) {
-                        self.parser.advance(input);
-                        let frame = self.parser.frame(bytes, found, size);
-                        return Ok(Some(Item::Message(Message { frame, payload })));
+                    // It is at most `P`, and so a `usize`.
+                    if let Some(after) = rest.get(self.len as usize..) {
+                        // Cannot fail: it is payload, and all there.
+                        let _ = self.parser.advance(rest);
+                        rest = after;
+                        break Ok(Some(found));
                     }
                     self.parser.keep_name(bytes, found);
                     self.len = 0;
                 }
-                Found::Payload => {
-                    if let Some(free) = self.payload.get_mut(self.len..) {
-                        put(free, bytes.get(..step.len).unwrap_or_default());
+                Ok(Some(Found::Payload)) => {
+                    if let Some(free) = self.payload.get_mut(self.len as usize..) {
+                        put(free, taken);
                     }
-                    self.len = self.len.wrapping_add(step.len);
-                    if self.parser.machine.number == 0 {
-                        let frame = self.parser.frame(bytes, Found::Frame, self.len as u32);
-                        let payload = self.payload.get(..self.len).unwrap_or_default();
-                        return Ok(Some(Item::Message(Message { frame, payload })));
+                    self.len = self.len.wrapping_add(len as u32);
+                    if self.parser.machine.header.last == 0 {
+                        break Ok(Some(Found::Payload));
                     }
                 }
+                Ok(found) => break Ok(found),
+                Err(_) => break Err(self.parser.machine.error()),
             }
-        }
+        };
+        let len = input.len().wrapping_sub(rest.len());
+        (len, found.map(|found| found.map(|found| Step { found, len })))
     }
 
-    /// Says that the input has ended.
+    /// The item that a step has found. Pass the same `input`, before the next call to
+    /// [`step`](Self::step). With anything else the item is wrong, but nothing panics.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub fn item<'a>(&'a self, input: &'a [u8], step: Step) -> Item<'a> {
+        let header = &self.parser.machine.header;
+        let message_type = header.message_type;
+        let last = if message_type.has_payload() { self.len } else { header.last };
+        let len = self.len as usize;
+        let (found, payload) = match step.found {
+            Found::Version => return Item::Version(VERSION),
+            Found::NameTooLong => {
+                let id = self.parser.machine.id();
+                return Item::NameTooLong { message_type, id, name_len: header.name_len };
+            }
+            Found::Frame | Found::FrameInInput => {
+                if u64::from(self.len) > P as u64 {
+                    return Item::PayloadTooLong(self.parser.frame(input, step.found, last));
+                }
+                (step.found, input.get(step.len.wrapping_sub(len)..step.len))
+            }
+            // The name is in the parser's buffer by now.
+            Found::Payload => (Found::Frame, self.payload.get(..len)),
+        };
+        let frame = self.parser.frame(input, found, last);
+        Item::Message(Message { frame, payload: payload.unwrap_or_default() })
+    }
+
+    /// Checks that the input may end here. Call it when the transport has ended; it changes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -177,37 +305,46 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
     pub fn reset(&mut self) {
         self.parser.reset();
     }
+}
 
-    fn too_long(&self, payload_len: Option<u32>) -> Item<'_> {
-        let machine = &self.parser.machine;
-        let name_len = if machine.message.has_name() { machine.name_len } else { 0 };
-        Item::TooLong { message: machine.message, id: machine.id(), name_len, payload_len }
+/// Where it stands, not what it has read.
+impl<const P: usize, const N: usize> fmt::Debug for Assembler<P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembler")
+            .field("parser", &self.parser)
+            .field("payload_capacity", &P)
+            .finish()
     }
 }
 
-/// The messages of one piece of input: [`Assembler::feed`].
+#[cfg(feature = "defmt")]
+impl<const P: usize, const N: usize> defmt::Format for Assembler<P, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Self { parser, .. } = self;
+        defmt::write!(f, "Assembler {{ parser: {}, payload_capacity: {=usize} }}", parser, P);
+    }
+}
+
+/// The messages of one read: [`Assembler::feed`].
 ///
-/// It lends its messages, hence it is not an `Iterator`, and is used with
-/// `while let`. Nothing is lost by leaving the loop early:
-/// [`remaining`](Self::remaining) is what was not read.
-#[must_use = "nothing is read until the messages are taken"]
-#[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Messages<'p, 'b, const P: usize, const N: usize> {
+/// It lends its items, hence it is not an `Iterator`; use it with `while let`. If you stop
+/// before it gives `None`, feed [`remaining`](Self::remaining) before anything else.
+#[must_use = "nothing is read until the items are taken"]
+pub struct Items<'p, 'b, const P: usize, const N: usize = 64> {
     assembler: &'p mut Assembler<P, N>,
     input: &'b [u8],
     failed: bool,
 }
 
-impl<'b, const P: usize, const N: usize> Messages<'_, 'b, P, N> {
-    /// The next message; `None` when all of the input has been read. An error comes
-    /// once, and `None` after it.
+impl<'b, const P: usize, const N: usize> Items<'_, 'b, P, N> {
+    /// The next item; `None` when all of the input has been read. An error comes once, and
+    /// `None` after it, so that no loop runs for ever on a peer's bytes.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Option<Result<Item<'_>, Error>> {
         if self.failed {
             return None;
         }
-        let result = self.assembler.next_message(&mut self.input);
+        let result = self.assembler.next_item(&mut self.input);
         self.failed = result.is_err();
         result.transpose()
     }
@@ -220,5 +357,23 @@ impl<'b, const P: usize, const N: usize> Messages<'_, 'b, P, N> {
     /// As [`Assembler::offset`].
     pub fn offset(&self) -> u64 {
         self.assembler.offset()
+    }
+}
+
+/// Where it stands, and how many bytes have not been read.
+impl<const P: usize, const N: usize> fmt::Debug for Items<'_, '_, P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Items")
+            .field("assembler", &self.assembler)
+            .field("remaining", &self.input.len())
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const P: usize, const N: usize> defmt::Format for Items<'_, '_, P, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Self { assembler, input, .. } = self;
+        defmt::write!(f, "Items {{ assembler: {}, remaining: {=usize} }}", assembler, input.len());
     }
 }

@@ -4,38 +4,34 @@ use core::fmt;
 
 use heapless::Vec;
 
+use crate::WriteError;
 use crate::read::assembler::Message;
-use crate::wire::frame::{Fields, Frame, MessageType};
-use crate::wire::value::RequestId;
+use crate::wire::frame::{Frame, Header};
+use crate::wire::text::{Bytes, pad};
 
-/// A message that borrows nothing, and so can be kept or cross a queue to another
-/// task: up to `P` bytes of payload and `N` of name, without a heap.
+/// A message that borrows nothing, and so can be kept or cross a queue to another task: up
+/// to `P` bytes of payload and `N` of name, without a heap. Needs the feature `heapless`.
 ///
 /// ```
 /// use gotalk::{Frame, Message, OwnedMessage};
 ///
-/// let frame = Frame::Notification { name: "log".into(), payload_len: 2 };
-/// let message = Message { frame, payload: b"hi" };
+/// let frame = Frame::Notification { name: "log".into(), payload_len: 4 };
+/// let message = Message { frame, payload: br#""hi""# };
 /// let owned = OwnedMessage::<16, 8>::try_from(message)?;
 /// assert_eq!(owned.as_message(), message);
 /// # Ok::<(), gotalk::OwnedError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct OwnedMessage<const P: usize, const N: usize = 64> {
-    message: MessageType,
-    id: RequestId,
+    header: Header,
     name: Vec<u8, N>,
-    extra: u32,
-    last: u32,
     payload: Vec<u8, P>,
 }
 
 impl<const P: usize, const N: usize> OwnedMessage<P, N> {
     /// What the message's header says.
     pub fn frame(&self) -> Frame<'_> {
-        let name = self.name.as_slice().into();
-        Fields { message: self.message, id: self.id, name, extra: self.extra, last: self.last }
-            .into()
+        self.header.frame(self.name.as_slice().into())
     }
 
     /// The message's payload.
@@ -48,6 +44,15 @@ impl<const P: usize, const N: usize> OwnedMessage<P, N> {
         Message { frame: self.frame(), payload: self.payload() }
     }
 }
+
+/// As the [`Message`]s that they were made of.
+impl<const P: usize, const N: usize> PartialEq for OwnedMessage<P, N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_message() == other.as_message()
+    }
+}
+
+impl<const P: usize, const N: usize> Eq for OwnedMessage<P, N> {}
 
 /// As the [`Message`] that it was made of.
 impl<const P: usize, const N: usize> fmt::Debug for OwnedMessage<P, N> {
@@ -63,47 +68,64 @@ impl<const P: usize, const N: usize> defmt::Format for OwnedMessage<P, N> {
     }
 }
 
+/// Fails where the message does not fit, and where its payload is not as long as its frame
+/// says. No message of an assembler with the same `P` and `N` fails.
 impl<const P: usize, const N: usize> TryFrom<Message<'_>> for OwnedMessage<P, N> {
     type Error = OwnedError;
 
     fn try_from(message: Message<'_>) -> Result<Self, OwnedError> {
         let Message { frame, payload } = message;
-        let Fields { message, id, name, extra, last } = (&frame).into();
+        let announced = frame.payload_len().unwrap_or(0);
+        if u32::try_from(payload.len()) != Ok(announced) {
+            return Err(OwnedError::PayloadMismatch { announced, given: payload.len() });
+        }
+        let name = frame.name().unwrap_or_default();
         Ok(Self {
-            message,
-            id,
+            header: (&frame).into(),
             name: Vec::from_slice(name.as_bytes())
                 .map_err(|_| OwnedError::NameTooLong { len: name.len() })?,
-            extra,
-            last,
             payload: Vec::from_slice(payload)
                 .map_err(|_| OwnedError::PayloadTooLong { len: payload.len() })?,
         })
     }
 }
 
-/// Which part of a message did not fit into an [`OwnedMessage`].
+/// Why a message did not become an [`OwnedMessage`]. Needs the feature `heapless`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum OwnedError {
-    /// The name, which has this many bytes.
+    /// The name does not fit.
     NameTooLong {
         /// The length of the name, in bytes.
         len: usize,
     },
-    /// The payload, which has this many bytes.
+    /// The payload does not fit.
     PayloadTooLong {
         /// The length of the payload, in bytes.
         len: usize,
+    },
+    /// The payload is not as long as the frame says.
+    PayloadMismatch {
+        /// What the frame announces, in bytes; 0 for a message without payload.
+        announced: u32,
+        /// The length of the payload that was given, in bytes.
+        given: usize,
     },
 }
 
 impl fmt::Display for OwnedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameTooLong { len } => write!(f, "no room for a name of {len} bytes"),
-            Self::PayloadTooLong { len } => write!(f, "no room for a payload of {len} bytes"),
+        match *self {
+            Self::NameTooLong { len } => {
+                pad(f, &|out| write!(out, "a name of {} does not fit", Bytes(len)))
+            }
+            Self::PayloadTooLong { len } => {
+                pad(f, &|out| write!(out, "a payload of {} does not fit", Bytes(len)))
+            }
+            Self::PayloadMismatch { announced, given } => {
+                WriteError::PayloadMismatch { announced, given }.fmt(f)
+            }
         }
     }
 }

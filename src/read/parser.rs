@@ -1,37 +1,40 @@
 //! The push parser: bytes in, events out.
 
+use core::fmt;
+
 use crate::Error;
 use crate::read::machine::{Found, Machine};
 use crate::wire::copy::put;
 use crate::wire::frame::{Frame, MessageType, VERSION};
+use crate::wire::text::Text;
 use crate::wire::value::RequestId;
 
 /// What a [`Parser`] finds in its input.
 ///
-/// Every message gives a `Frame`, then, if its type has a payload, one or more
-/// `Payload`s, the last of them with `remaining: 0`. An empty payload gives one
-/// too. The one exception is a name too long for the parser: that message gives a
-/// `NameTooLong` and no more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+/// Every message gives a `Frame`, which is its header. If its type has a payload, one or
+/// more `Payload`s follow, the last of them with `remaining: 0`; an empty payload gives one
+/// too. There is one exception: a message whose name is too long for the parser gives a
+/// `NameTooLong` and nothing more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event<'a> {
     /// The peer's version. It is always 1: any other is an error.
     Version(u8),
     /// A message starts: its whole header has been read.
     Frame(Frame<'a>),
-    /// A message starts whose name is longer than the parser's capacity. It is
-    /// skipped, its payload included, and the stream goes on: a request can be
-    /// answered with an error result (protocol, section 3, rule 6).
+    /// A message starts whose name is longer than the parser takes. It is skipped, its
+    /// payload included, and the connection lives
+    /// ([rule 3.6](crate::protocol#rule-3-6)). A request can be answered with an error
+    /// result; only requests and notifications have names, so the id is the peer's.
     NameTooLong {
         /// The type of the message.
-        message: MessageType,
+        message_type: MessageType,
         /// The request to answer; `None` for a notification.
         id: Option<RequestId>,
         /// The length of the name, in bytes.
         name_len: u16,
     },
-    /// A piece of the payload of the message whose `Frame` came last: a slice of
-    /// the input, never a copy.
+    /// A chunk of the payload of the message whose `Frame` came last: a slice of the input,
+    /// never a copy.
     Payload {
         /// The bytes; empty only if the whole payload is.
         data: &'a [u8],
@@ -40,34 +43,79 @@ pub enum Event<'a> {
     },
 }
 
-/// A push parser for one direction of a conversation. `N` is the longest name it
-/// takes, in bytes.
+/// As derived, but for the payload, which is shown as text with escapes.
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(version) => f.debug_tuple("Version").field(version).finish(),
+            Self::Frame(frame) => f.debug_tuple("Frame").field(frame).finish(),
+            Self::NameTooLong { message_type, id, name_len } => f
+                .debug_struct("NameTooLong")
+                .field("message_type", message_type)
+                .field("id", id)
+                .field("name_len", name_len)
+                .finish(),
+            Self::Payload { data, remaining } => f
+                .debug_struct("Payload")
+                .field("data", &Text(data))
+                .field("remaining", remaining)
+                .finish(),
+        }
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Event<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::Version(version) => defmt::write!(f, "Version({=u8})", version),
+            Self::Frame(frame) => defmt::write!(f, "Frame({})", frame),
+            Self::NameTooLong { message_type, id, name_len } => defmt::write!(
+                f,
+                "NameTooLong {{ message_type: {}, id: {}, name_len: {=u16} }}",
+                message_type,
+                id,
+                name_len
+            ),
+            Self::Payload { data, remaining } => {
+                defmt::write!(f, "Payload {{ data: {}, remaining: {=u32} }}", Text(data), remaining)
+            }
+        }
+    }
+}
+
+/// A push parser for one direction of a conversation. `N` is the longest name that it
+/// takes, in bytes; messages with longer names are reported and skipped.
 ///
-/// It is fed whatever has arrived and yields [`Event`]s; any split of the bytes
-/// gives the same events, but for payloads, which may come in more pieces. It never
-/// allocates, and payload is not buffered: the whole state is `N` bytes for a name
-/// and 32 more.
+/// Feed it whatever has arrived, and it yields [`Event`]s. Any split of the bytes gives the
+/// same events, errors and offsets, but for payloads, which may come in more chunks
+/// ([rule 3.1](crate::protocol#rule-3-1)). It never allocates and never buffers payload: its
+/// whole state is `N` bytes for a name and 32 more.
 ///
-/// Three ways in, one parser:
+/// Read `N` at the call, as in `Parser::<64>::new()`. A fresh parser is all zeros, so that
+/// one in a `static` lies in `.bss` and takes no flash. The version comes first; use
+/// [`without_handshake`](Self::without_handshake) for input that has none.
+///
+/// There are three ways in, to one parser:
 ///
 /// - [`feed`](Self::feed), for a loop that reads into a buffer and handles what came;
 /// - [`next_event`](Self::next_event), for one event at a time from a slice that moves on;
-/// - [`step`](Self::step) and [`event`](Self::event), which hold no borrow in
-///   between, for types that own their input.
+/// - [`step`](Self::step) and [`event`](Self::event), for types that own their input: a step
+///   borrows nothing.
 ///
 /// ```
 /// use gotalk::{Event, Frame, Parser};
 ///
-/// let mut parser = Parser::new();
-/// let mut events = parser.feed(b"01r0001004echo00000005hello");
+/// let mut parser = Parser::<64>::new();
+/// let mut events = parser.feed(br#"01r0001004echo00000007"hello""#);
 /// while let Some(event) = events.next() {
 ///     match event {
 ///         Ok(Event::Frame(Frame::SingleRequest { op, payload_len, .. })) => {
-///             assert!(op == "echo");
-///             assert_eq!(payload_len, 5);
+///             assert_eq!(op, "echo");
+///             assert_eq!(payload_len, 7);
 ///         }
 ///         Ok(Event::Payload { data, remaining }) => {
-///             assert_eq!(data, b"hello");
+///             assert_eq!(data, br#""hello""#);
 ///             assert_eq!(remaining, 0);
 ///         }
 ///         Ok(_) => {}
@@ -75,29 +123,22 @@ pub enum Event<'a> {
 ///     }
 /// }
 /// ```
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone)]
 pub struct Parser<const N: usize = 64> {
     pub(crate) machine: Machine,
     name: [u8; N],
 }
 
-/// What [`Parser::step`] has found; [`Parser::event`] shows it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What [`Parser::step`] or [`Assembler::step`](crate::Assembler::step) has found.
+/// [`Parser::event`] or [`Assembler::item`](crate::Assembler::item) shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Step {
     pub(crate) found: Found,
     pub(crate) len: usize,
 }
 
-impl Parser<64> {
-    /// A parser for names of up to 64 bytes, at the start of a stream.
-    pub const fn new() -> Self {
-        Self::with_name_capacity()
-    }
-}
-
-impl Default for Parser<64> {
+impl<const N: usize> Default for Parser<N> {
     fn default() -> Self {
         Self::new()
     }
@@ -109,42 +150,50 @@ impl<const N: usize> Parser<N> {
     /// ```
     /// use gotalk::Parser;
     ///
-    /// static PARSER: Parser<255> = Parser::with_name_capacity();
+    /// static PARSER: Parser<255> = Parser::new();
     /// # assert_eq!(PARSER.offset(), 0);
     /// ```
-    pub const fn with_name_capacity() -> Self {
-        Self { machine: Machine::new(true), name: [0; N] }
+    pub const fn new() -> Self {
+        Self { machine: Machine::new(false), name: [0; N] }
     }
 
-    /// The same parser, but it starts at the first message, with no version before
-    /// it: for pipes, and captures cut in the middle.
+    /// The same parser, but it starts at the first message, with no version before it: for
+    /// pipes, and for captures that were cut in the middle.
     pub const fn without_handshake(self) -> Self {
-        Self { machine: Machine::new(false), name: self.name }
+        Self { machine: Machine::new(true), name: self.name }
     }
 
-    /// Reads `bytes`, event by event, as the iterator is called.
+    /// Reads `bytes` event by event, as the iterator is called.
     ///
-    /// Call [`Events::next`] until it gives `None`, not until the input is empty: an
-    /// event may need no further byte. Empty input is not an end but a no-op; the
-    /// end is said with [`finish`](Self::finish).
+    /// <div class="warning">
+    ///
+    /// Call [`Events::next`] until it gives `None`, or feed [`Events::remaining`] before
+    /// anything else. Bytes that were not taken are lost otherwise. Call `feed` once for
+    /// each read: `while let Some(event) = parser.feed(bytes).next()` reads the same bytes
+    /// again and again.
+    ///
+    /// </div>
+    ///
+    /// Do not stop when the input is empty: an event may need no further byte. Empty input is
+    /// not the end of the stream; say that with [`finish`](Self::finish).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn feed<'p, 'b>(&'p mut self, bytes: &'b [u8]) -> Events<'p, 'b, N> {
         Events { parser: self, input: bytes, failed: false }
     }
 
-    /// Reads up to the next event, and moves `input` past what was read. `None`
-    /// means that all of `input` has been read and more is needed.
+    /// Reads up to the next event, and moves `input` past what was read. `None` means that
+    /// all of `input` has been read and that more is needed.
     ///
     /// # Errors
     ///
-    /// At a byte that the grammar does not allow; `input` then starts with that
-    /// byte, and every later call fails in the same way (protocol, section 3, rule 8).
+    /// At a byte that the grammar does not allow. `input` then starts with that byte, and
+    /// every later call fails in the same way ([rule 3.8](crate::protocol#rule-3-8)).
     ///
     /// ```
     /// use gotalk::{Event, Parser};
     ///
     /// # fn main() -> Result<(), gotalk::Error> {
-    /// let mut parser = Parser::new();
+    /// let mut parser = Parser::<64>::new();
     /// let mut input = b"01h0000".as_slice();
     /// assert_eq!(parser.next_event(&mut input)?, Some(Event::Version(1)));
     /// assert_eq!(parser.next_event(&mut input)?, None);
@@ -157,23 +206,16 @@ impl<const N: usize> Parser<N> {
         &'s mut self,
         input: &mut &'b [u8],
     ) -> Result<Option<Event<'s>>, Error> {
-        let bytes = *input;
-        let step = self.advance(input);
-        match step.found {
-            Found::Nothing => Ok(None),
-            Found::Error => Err(self.machine.error()),
-            _ => Ok(Some(self.event(bytes, step))),
-        }
+        self.take(input).transpose()
     }
 
-    /// Reads up to the next event, and gives the number of bytes read and, if there
-    /// is one, the event in a form that borrows neither parser nor input:
+    /// Reads up to the next event. Gives the number of bytes read, beside an error too, and
+    /// the event, if there is one, in a form that borrows neither the parser nor the input:
     /// [`event`](Self::event) turns it into an [`Event`].
     ///
     /// # Errors
     ///
-    /// At a byte that the grammar does not allow. The bytes before it have been
-    /// read: as many as [`offset`](Self::offset) has grown by.
+    /// At a byte that the grammar does not allow; the bytes before it have been read.
     ///
     /// # Examples
     ///
@@ -185,7 +227,7 @@ impl<const N: usize> Parser<N> {
     ///
     /// struct Connection<R> {
     ///     reader: R,
-    ///     parser: Parser,
+    ///     parser: Parser<64>,
     ///     input: [u8; 512],
     ///     start: usize,
     ///     end: usize,
@@ -196,13 +238,12 @@ impl<const N: usize> Parser<N> {
     ///     fn next(&mut self) -> io::Result<Option<Event<'_>>> {
     ///         loop {
     ///             let (from, to) = (self.start, self.end);
-    ///             let (read, step) =
-    ///                 self.parser.step(&self.input[from..to]).map_err(io::Error::other)?;
+    ///             let (read, step) = self.parser.step(&self.input[from..to]);
     ///             self.start += read;
-    ///             if let Some(step) = step {
+    ///             if let Some(step) = step.map_err(io::Error::other)? {
     ///                 return Ok(Some(self.parser.event(&self.input[from..to], step)));
     ///             }
-    ///             self.start = 0;
+    ///             (self.start, self.end) = (0, 0);
     ///             self.end = self.reader.read(&mut self.input)?;
     ///             if self.end == 0 {
     ///                 self.parser.finish().map_err(io::Error::other)?;
@@ -212,7 +253,7 @@ impl<const N: usize> Parser<N> {
     ///     }
     /// }
     ///
-    /// let reader = b"01n003log00000002hi".as_slice();
+    /// let reader = br#"01n003log00000004"hi""#.as_slice();
     /// let mut connection =
     ///     Connection { reader, parser: Parser::new(), input: [0; 512], start: 0, end: 0 };
     /// let mut events = 0;
@@ -223,44 +264,46 @@ impl<const N: usize> Parser<N> {
     /// # io::Result::Ok(())
     /// ```
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub fn step(&mut self, input: &[u8]) -> Result<(usize, Option<Step>), Error> {
-        let (found, len) = self.machine.advance(&mut self.name, input);
-        match found {
-            Found::Nothing => Ok((len, None)),
-            Found::Error => Err(self.machine.error()),
-            _ => Ok((len, Some(Step { found, len }))),
-        }
+    pub fn step(&mut self, input: &[u8]) -> (usize, Result<Option<Step>, Error>) {
+        let (len, outcome) = self.machine.advance(&mut self.name, input);
+        let step = match outcome {
+            Ok(Some(found)) => Ok(Some(Step { found, len })),
+            Ok(None) => Ok(None),
+            Err(_) => Err(self.machine.error()),
+        };
+        (len, step)
     }
 
-    /// The event that a step has found. It is to be called with the `input` of that
-    /// step, and before the next one; otherwise it gives an event of other bytes.
+    /// The event that a step has found. Pass the same `input`, before the next call to
+    /// [`step`](Self::step). With anything else the event is wrong, but nothing panics.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn event<'a>(&'a self, input: &'a [u8], step: Step) -> Event<'a> {
         let machine = &self.machine;
         match step.found {
+            Found::Version => Event::Version(VERSION),
+            Found::Frame | Found::FrameInInput => {
+                Event::Frame(self.frame(input, step.found, machine.header.last))
+            }
+            Found::NameTooLong => {
+                let header = &machine.header;
+                let message_type = header.message_type;
+                Event::NameTooLong { message_type, id: machine.id(), name_len: header.name_len }
+            }
             Found::Payload => Event::Payload {
                 data: input.get(..step.len).unwrap_or_default(),
-                remaining: machine.number,
+                remaining: machine.header.last,
             },
-            Found::Frame | Found::FrameInInput => {
-                Event::Frame(self.frame(input, step.found, machine.number))
-            }
-            Found::NameTooLong => Event::NameTooLong {
-                message: machine.message,
-                id: machine.id(),
-                name_len: machine.name_len,
-            },
-            _ => Event::Version(VERSION),
         }
     }
 
-    /// Skips the rest of the payload at hand: it gives no more events, not even an
-    /// empty one. Without effect where there is none.
+    /// Skips the rest of the payload at hand: it gives no more events, not even an empty one.
+    /// Does nothing where there is none.
     pub fn skip_payload(&mut self) {
         self.machine.skip_payload();
     }
 
-    /// Says that the input has ended.
+    /// Checks that the input may end here. Call it when the transport has ended; it changes
+    /// nothing ([rule 3.10](crate::protocol#rule-3-10)).
     ///
     /// # Errors
     ///
@@ -280,23 +323,34 @@ impl<const N: usize> Parser<N> {
         self.machine.reset();
     }
 
-    /// A step that moves `input` on, to the wrong byte where there is one.
+    /// Takes the next event, and moves `input` on, to the wrong byte where there is one.
     #[inline(always)]
-    pub(crate) fn advance(&mut self, input: &mut &[u8]) -> Step {
-        let (found, len) = self.machine.advance(&mut self.name, input);
-        if let Some(rest) = input.get(len..) {
+    fn take<'s, 'b: 's>(&'s mut self, input: &mut &'b [u8]) -> Option<Result<Event<'s>, Error>> {
+        let bytes = *input;
+        let (len, outcome) = self.machine.advance(&mut self.name, bytes);
+        if let Some(rest) = bytes.get(len..) {
             *input = rest;
         }
-        Step { found, len }
+        match outcome {
+            Ok(Some(found)) => Some(Ok(self.event(bytes, Step { found, len }))),
+            Ok(None) => None,
+            Err(_) => Some(Err(self.machine.error())),
+        }
     }
 
-    /// The frame that a step has found, its last number given by the caller: that of
-    /// the machine counts down as the payload is read.
+    /// Moves the machine on; what it found refers to this parser.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, input: &[u8]) -> (usize, crate::read::machine::Outcome) {
+        self.machine.advance(&mut self.name, input)
+    }
+
+    /// The frame that a step has found. Its last number comes from the caller: that of the
+    /// machine counts down as the payload is read.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn frame<'a>(&'a self, input: &'a [u8], found: Found, last: u32) -> Frame<'a> {
         let name = match found {
             Found::FrameInInput => self.name_in(input),
-            _ => self.name.get(..self.machine.name_len.into()),
+            _ => self.name.get(..self.machine.header.name_len.into()),
         };
         self.machine.frame(name.unwrap_or_default().into(), last)
     }
@@ -304,9 +358,9 @@ impl<const N: usize> Parser<N> {
     /// The name in a header that stands whole at the start of `input`.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn name_in<'a>(&self, input: &'a [u8]) -> Option<&'a [u8]> {
-        let start: usize = if self.machine.message.has_id() { 8 } else { 4 };
-        let end = start.wrapping_add(self.machine.name_len.into());
-        input.get(start..end)
+        let header = &self.machine.header;
+        let start = header.message_type.name_start();
+        input.get(start..start.wrapping_add(header.name_len.into()))
     }
 
     /// Keeps the name of the frame that a step has found for when its input is gone.
@@ -318,39 +372,55 @@ impl<const N: usize> Parser<N> {
     }
 }
 
-/// The events of one piece of input: [`Parser::feed`].
+/// Where it stands, not what it has read: `Parser { state: Payload, offset: 22, .. }`.
+impl<const N: usize> fmt::Debug for Parser<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parser")
+            .field("state", &self.machine.state)
+            .field("offset", &self.machine.offset)
+            .field("name_capacity", &N)
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const N: usize> defmt::Format for Parser<N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Machine { state, offset, .. } = self.machine;
+        defmt::write!(
+            f,
+            "Parser {{ state: {}, offset: {=u64}, name_capacity: {=usize} }}",
+            state,
+            offset,
+            N
+        );
+    }
+}
+
+/// The events of one read: [`Parser::feed`].
 ///
-/// It lends its events, since a name may lie in the parser; hence it is not an
-/// `Iterator`, and is used with `while let`. Nothing is lost by leaving the loop
-/// early: [`remaining`](Self::remaining) is what was not read.
+/// It lends its events, since a name may lie in the parser. Hence it is not an `Iterator`;
+/// use it with `while let`. If you stop before it gives `None`, feed
+/// [`remaining`](Self::remaining) before anything else.
 #[must_use = "nothing is read until the events are taken"]
-#[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Events<'p, 'b, const N: usize> {
+pub struct Events<'p, 'b, const N: usize = 64> {
     parser: &'p mut Parser<N>,
     input: &'b [u8],
     failed: bool,
 }
 
 impl<'b, const N: usize> Events<'_, 'b, N> {
-    /// The next event; `None` when all of the input has been read. An error comes
-    /// once, and `None` after it.
+    /// The next event; `None` when all of the input has been read. An error comes once, and
+    /// `None` after it, so that no loop runs for ever on a peer's bytes.
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn next(&mut self) -> Option<Result<Event<'_>, Error>> {
         if self.failed {
             return None;
         }
-        let bytes = self.input;
-        let step = self.parser.advance(&mut self.input);
-        match step.found {
-            Found::Nothing => None,
-            Found::Error => {
-                self.failed = true;
-                Some(Err(self.parser.machine.error()))
-            }
-            _ => Some(Ok(self.parser.event(bytes, step))),
-        }
+        let event = self.parser.take(&mut self.input);
+        self.failed = matches!(event, Some(Err(_)));
+        event
     }
 
     /// The input that has not been read.
@@ -366,5 +436,27 @@ impl<'b, const N: usize> Events<'_, 'b, N> {
     /// As [`Parser::offset`].
     pub fn offset(&self) -> u64 {
         self.parser.offset()
+    }
+}
+
+/// Where it stands, and how many bytes have not been read.
+impl<const N: usize> fmt::Debug for Events<'_, '_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("parser", &self.parser)
+            .field("remaining", &self.input.len())
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const N: usize> defmt::Format for Events<'_, '_, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Events {{ parser: {}, remaining: {=usize} }}",
+            self.parser,
+            self.input.len()
+        );
     }
 }

@@ -4,48 +4,39 @@
 //! too long, or that something in it is wrong; the state machine then takes it field by
 //! field and finds out which, and where.
 
-use crate::wire::frame::MessageType;
+use crate::LARGE;
+use crate::wire::frame::{Header, MessageType};
 use crate::wire::hex;
 use crate::wire::value::RequestId;
 
-/// A header, its fields as in `frame.rs`.
-pub(crate) struct Header {
-    pub(crate) message: MessageType,
-    pub(crate) id: RequestId,
-    pub(crate) name_len: u16,
-    pub(crate) extra: u32,
-    pub(crate) last: u32,
-    /// The length of the header, in bytes.
-    pub(crate) len: usize,
-}
-
-/// The header at the start of `input`, if its name has at most `capacity` bytes.
+/// The header at the start of `input`, if its name has at most `capacity` bytes, and the
+/// length of the header.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
-pub(crate) fn header(input: &[u8], capacity: usize) -> Option<Header> {
+pub(crate) fn header(input: &[u8], capacity: usize) -> Option<(Header, usize)> {
     let (&first, mut rest) = input.split_first()?;
-    let message = MessageType::from_byte(first)?;
-    let mut header =
-        Header { message, id: RequestId::new([0; 4]), name_len: 0, extra: 0, last: 0, len: 0 };
-    if message.has_id() {
+    let message_type = MessageType::from_byte(first)?;
+    // Small targets leave the rare types to the state machine, to save flash.
+    if !LARGE && message_type.is_rare() {
+        return None;
+    }
+    let mut header = Header::new(message_type);
+    if message_type.has_id() {
         let (id, after) = rest.split_first_chunk()?;
         header.id = RequestId::new(*id);
         rest = after;
     }
-    if message.has_name() {
+    if message_type.has_name() {
         let name_len = number(&mut rest, 3)? as usize;
         if name_len > capacity {
             return None;
         }
         header.name_len = name_len as u16;
         rest = rest.get(name_len..)?;
-    } else if message == MessageType::RetryResult {
-        header.extra = number(&mut rest, 8)?;
-    } else if message == MessageType::Heartbeat {
-        header.extra = number(&mut rest, 4)?;
+    } else if LARGE && message_type.extra_len() > 0 {
+        header.extra = number(&mut rest, message_type.extra_len())?;
     }
     header.last = number(&mut rest, 8)?;
-    header.len = input.len().wrapping_sub(rest.len());
-    Some(header)
+    Some((header, input.len().wrapping_sub(rest.len())))
 }
 
 #[cfg_attr(target_pointer_width = "64", inline(always))]

@@ -1,10 +1,20 @@
-//! The vocabulary of the wire: what a message is, without its payload bytes.
+//! The vocabulary of the wire: what a message says, without the bytes of its payload.
 //!
-//! Every message is its type byte and then, in this order, those of these fields
-//! that its type has: an id, a name behind its length, an *extra* number (the wait
-//! or the load) and always a *last* number of eight digits (the payload's size, the
-//! time or the code). [`MessageType`] says which; parser and writer both follow it,
-//! and [`Fields`] is a message in that form.
+//! A header on the wire is the type byte and then, in this order, those of these fields
+//! that its type has: an id, a name behind its length, an *extra* number (the wait or the
+//! load), and always a *last* number of eight digits (the size of the payload, the time or
+//! the code). Which type has which is said once, by [`MessageType`]'s `has_id`, `has_name`,
+//! `extra_len` and `has_payload`: the lengths of headers, the state machine, the decoder of
+//! whole headers and the writer follow from these.
+//!
+//! A header has two forms. Users see a [`Frame`], an enum with named fields. Inside it is a
+//! [`Header`], one struct for all types, which is smaller to fill in and to hand on.
+//!
+//! If you add a type, also change: `ALL`, `as_byte` and the four functions above; `Frame`,
+//! its accessors and both conversions at the end of this file; `Field` in `error.rs` if it
+//! has a number of another kind, and `Header::field`; a method of the writer; the oracle in
+//! `tests/oracle`; PROTOCOL.md. If you add a field, also change `machine.rs`, `whole.rs` and
+//! `put_header` in `writer.rs`, which go through the fields in order.
 
 use core::fmt;
 
@@ -24,31 +34,32 @@ pub const MAX_NAME_LEN: usize = 0xfff;
 /// The longest header: that of a request whose name is [`MAX_NAME_LEN`] long, in bytes.
 pub const MAX_HEADER_LEN: usize = MessageType::SingleRequest.header_len(MAX_NAME_LEN);
 
-/// The type of a message, which its first byte tells
-/// ([PROTOCOL.md, section 1](crate::protocol#section-1)).
+/// The type of a message, which is its first byte ([section 1](crate::protocol#section-1)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+// The numbers put types that have the same fields side by side: a name up to 2, an id from 1
+// to 7, a payload up to 7. Each question is then one comparison.
 pub enum MessageType {
     /// `r`: a request in one message, answered by one result.
-    SingleRequest,
+    SingleRequest = 1,
     /// `s`: the start of a request in parts.
-    StreamRequest,
+    StreamRequest = 2,
     /// `p`: a further part of a request; an empty one is its end.
-    StreamRequestPart,
+    StreamRequestPart = 3,
     /// `R`: the result of a request.
-    SingleResult,
+    SingleResult = 4,
     /// `S`: a part of a result; an empty one is its end.
-    StreamResult,
+    StreamResult = 5,
     /// `E`: the request was at fault and is not to be made again as it is.
-    ErrorResult,
+    ErrorResult = 6,
     /// `e`: the responder was at fault; the request may be made again after a wait.
-    RetryResult,
+    RetryResult = 7,
     /// `n`: a message that is never answered.
-    Notification,
+    Notification = 0,
     /// `h`: the sender is alive, and how busy it is.
-    Heartbeat,
+    Heartbeat = 8,
     /// `f`: the sender is about to close the connection, and why.
-    ProtocolError,
+    ProtocolError = 9,
 }
 
 impl MessageType {
@@ -118,30 +129,43 @@ impl MessageType {
         !matches!(self, Self::Heartbeat | Self::ProtocolError)
     }
 
-    /// The length of a header of this type, in bytes, with a name of `name_len`
-    /// bytes. Types without a name take no notice of it, so that
-    /// `header_len(0)` is the least length of any type.
+    /// The number of digits between the name and the last number: those of a retry
+    /// result's wait, or of a heartbeat's load.
+    pub(crate) const fn extra_len(self) -> usize {
+        match self {
+            Self::RetryResult => 8,
+            Self::Heartbeat => 4,
+            _ => 0,
+        }
+    }
+
+    /// Whether headers of this type are neither frequent nor like any other: small targets
+    /// leave them to the state machine.
+    pub(crate) const fn is_rare(self) -> bool {
+        matches!(self, Self::RetryResult | Self::Heartbeat | Self::ProtocolError)
+    }
+
+    /// Where the bytes of a name start in a header of this type.
+    pub(crate) const fn name_start(self) -> usize {
+        if self.has_id() { 8 } else { 4 }
+    }
+
+    /// The length of a header of this type whose name has `name_len` bytes, in bytes.
+    /// `name_len` is ignored for types without a name; `header_len(0)` is therefore the
+    /// minimum for the type.
     ///
     /// ```
     /// use gotalk::MessageType;
     ///
-    /// // Room for any notification called "log" with up to 80 bytes of payload.
-    /// const ROOM: usize = MessageType::Notification.header_len("log".len()) + 80;
-    /// let buffer = [0u8; ROOM];
+    /// // Space for any notification called "log" with up to 80 bytes of payload.
+    /// const SPACE: usize = MessageType::Notification.header_len("log".len()) + 80;
+    /// let buffer = [0u8; SPACE];
     /// # assert_eq!(buffer.len(), 95);
     /// ```
     pub const fn header_len(self, name_len: usize) -> usize {
-        match self {
-            Self::SingleRequest | Self::StreamRequest => name_len.saturating_add(16),
-            Self::Notification => name_len.saturating_add(12),
-            Self::RetryResult => 21,
-            Self::ProtocolError => 9,
-            Self::StreamRequestPart
-            | Self::SingleResult
-            | Self::StreamResult
-            | Self::ErrorResult
-            | Self::Heartbeat => 13,
-        }
+        let id = if self.has_id() { 4 } else { 0 };
+        let name = if self.has_name() { name_len.saturating_add(3) } else { 0 };
+        name.saturating_add(OUTER + id + self.extra_len())
     }
 
     /// [`as_byte`](Self::as_byte) for the writer. A large target gains by the jumps of a
@@ -150,25 +174,24 @@ impl MessageType {
         if LARGE { self.as_byte() } else { STARTS[self as usize].0 }
     }
 
-    /// The length of a header but for its name, in bytes: what
-    /// [`header_len`](Self::header_len) says of no name, from a table.
-    pub(crate) fn least_len(self) -> usize {
+    /// [`header_len`](Self::header_len)`(0)`, from a table.
+    pub(crate) fn min_len(self) -> usize {
         usize::from(STARTS[self as usize].1) + OUTER
     }
 }
 
-/// The length of the type and the last number, which every header has. It is added after
-/// the table, not in it, so that the compiler sees that there is room for both.
+/// The length of the type and the last number, which every header has.
 const OUTER: usize = 9;
 
-/// The byte of each type, and how much longer than [`OUTER`] its headers are at least. The
-/// tables that the compiler makes of a `match` have a word for each length.
+/// The byte of each type, and how many bytes more than [`OUTER`] its headers have at least.
+/// `OUTER` is added when the table is read, not stored in it: so the optimiser knows that
+/// each header has these bytes, and drops bounds checks.
 static STARTS: [(u8, u8); MessageType::ALL.len()] = {
     let mut starts = [(0, 0); MessageType::ALL.len()];
     let mut place = 0;
     while place < starts.len() {
         let message = MessageType::ALL[place];
-        starts[place] = (message.as_byte(), (message.header_len(0) - OUTER) as u8);
+        starts[message as usize] = (message.as_byte(), (message.header_len(0) - OUTER) as u8);
         place += 1;
     }
     starts
@@ -178,7 +201,8 @@ static STARTS: [(u8, u8); MessageType::ALL.len()] = {
 ///
 /// The parser yields it and the writer takes it, so a round trip is an equality.
 /// Version 1 has these ten messages and no more, hence no wildcard is needed.
-/// Sections 1 and 2 of the protocol have the grammar and an example of each.
+/// [Section 1](crate::protocol#section-1) of PROTOCOL.md has the grammar, and
+/// [section 2](crate::protocol#section-2) an example of each.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Frame<'a> {
@@ -327,45 +351,44 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A [`Frame`] as the wire has it: the fields of every type in one struct, those
-/// that a type lacks empty or 0.
+/// A header but for the bytes of its name: the fields of every type in one struct, those
+/// that a type lacks 0.
 #[derive(Clone, Copy)]
-pub(crate) struct Fields<'a> {
-    pub(crate) message: MessageType,
-    pub(crate) id: RequestId,
-    pub(crate) name: Name<'a>,
+pub(crate) struct Header {
     pub(crate) extra: u32,
     pub(crate) last: u32,
+    pub(crate) id: RequestId,
+    pub(crate) name_len: u16,
+    pub(crate) message_type: MessageType,
 }
 
-impl Fields<'_> {
-    pub(crate) fn new(message: MessageType) -> Self {
-        Self { message, id: RequestId::new([0; 4]), name: Name::default(), extra: 0, last: 0 }
+impl Header {
+    pub(crate) const fn new(message_type: MessageType) -> Self {
+        Self { extra: 0, last: 0, id: RequestId::new([0; 4]), name_len: 0, message_type }
     }
-}
 
-impl<'a> From<Fields<'a>> for Frame<'a> {
+    /// The frame with this header.
     #[inline]
-    fn from(fields: Fields<'a>) -> Self {
-        let Fields { message, id, name, extra, last: payload_len } = fields;
-        match message {
-            MessageType::SingleRequest => Self::SingleRequest { id, op: name, payload_len },
-            MessageType::StreamRequest => Self::StreamRequest { id, op: name, payload_len },
-            MessageType::StreamRequestPart => Self::StreamRequestPart { id, payload_len },
-            MessageType::SingleResult => Self::SingleResult { id, payload_len },
-            MessageType::StreamResult => Self::StreamResult { id, payload_len },
-            MessageType::ErrorResult => Self::ErrorResult { id, payload_len },
-            MessageType::RetryResult => Self::RetryResult { id, wait_ms: extra, payload_len },
-            MessageType::Notification => Self::Notification { name, payload_len },
-            MessageType::Heartbeat => Self::Heartbeat { load: extra as u16, time: payload_len },
-            MessageType::ProtocolError => Self::ProtocolError { code: payload_len.into() },
+    pub(crate) fn frame<'a>(&self, name: Name<'a>) -> Frame<'a> {
+        let Self { extra, last: payload_len, id, message_type, .. } = *self;
+        match message_type {
+            MessageType::SingleRequest => Frame::SingleRequest { id, op: name, payload_len },
+            MessageType::StreamRequest => Frame::StreamRequest { id, op: name, payload_len },
+            MessageType::StreamRequestPart => Frame::StreamRequestPart { id, payload_len },
+            MessageType::SingleResult => Frame::SingleResult { id, payload_len },
+            MessageType::StreamResult => Frame::StreamResult { id, payload_len },
+            MessageType::ErrorResult => Frame::ErrorResult { id, payload_len },
+            MessageType::RetryResult => Frame::RetryResult { id, wait_ms: extra, payload_len },
+            MessageType::Notification => Frame::Notification { name, payload_len },
+            MessageType::Heartbeat => Frame::Heartbeat { load: extra as u16, time: self.last },
+            MessageType::ProtocolError => Frame::ProtocolError { code: self.last.into() },
         }
     }
 }
 
-impl<'a> From<&Frame<'a>> for Fields<'a> {
+impl From<&Frame<'_>> for Header {
     #[inline]
-    fn from(frame: &Frame<'a>) -> Self {
+    fn from(frame: &Frame<'_>) -> Self {
         let (extra, last) = match *frame {
             Frame::RetryResult { wait_ms, payload_len, .. } => (wait_ms, payload_len),
             Frame::Heartbeat { load, time } => (load.into(), time),
@@ -373,11 +396,11 @@ impl<'a> From<&Frame<'a>> for Fields<'a> {
             _ => (0, frame.payload_len().unwrap_or(0)),
         };
         Self {
-            message: frame.message_type(),
-            id: frame.id().unwrap_or(RequestId::new([0; 4])),
-            name: frame.name().unwrap_or_default(),
             extra,
             last,
+            id: frame.id().unwrap_or(RequestId::new([0; 4])),
+            name_len: frame.name().unwrap_or_default().len() as u16,
+            message_type: frame.message_type(),
         }
     }
 }

@@ -1,3 +1,12 @@
 //! The writer: messages in, bytes out.
+//!
+//! `writer` puts whole messages into a slice, and `payload` one whose payload is written in
+//! place. `send` and `vectors` run a writer on a send buffer and on vectors; `websocket`
+//! cuts what was written into WebSocket messages.
 
+pub(crate) mod payload;
+pub(crate) mod send;
+#[cfg(any(feature = "alloc", feature = "heapless"))]
+mod vectors;
+pub mod websocket;
 pub(crate) mod writer;

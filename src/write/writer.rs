@@ -1,74 +1,38 @@
 //! The writer: messages into a caller's buffer.
 //!
-//! Every message goes through [`Writer::write`]: it finds what is wrong, asks for as
-//! much room as the message takes, and has `put_message` fill it from front to back.
-//! What lies between a public method and `write` is inlined: a call with so many
-//! arguments costs more stack and instructions than it saves in size.
+//! A message has one of three shapes, and each shape has a body of its own, so that a
+//! program links only the shapes that it writes: [`Writer::named`] (`r`, `s`, `n`),
+//! [`Writer::id_and_payload`] (`p`, `R`, `S`, `E`: a header of 13 bytes), and
+//! [`Writer::write`], which takes any header and serves the rest. A body finds what is wrong
+//! with the message, asks [`Writer::room`] for as many bytes as the message takes, fills them
+//! from front to back, and counts them in at the end: until then nothing has been written.
+//!
+//! If you add a message, give its method to the body with its shape. If you change the order
+//! or the width of a field, change all three, and `payload.rs`, which fills in the size of a
+//! payload that was written in place. What lies between a public method and its body is
+//! inlined: a call with so many arguments costs more stack and instructions than it saves.
+
+use core::fmt;
 
 use crate::WriteError;
+use crate::read::assembler::Message;
 use crate::wire::copy::put;
-use crate::wire::frame::{Fields, Frame, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
+use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
 use crate::wire::hex;
 use crate::wire::value::{ErrorCode, Name, RequestId};
-
-mod sealed {
-    pub trait Buffer {
-        fn capacity(&self) -> usize;
-        fn as_slice(&self) -> &[u8];
-        /// Room for `needed` bytes from `len` on; `None`, and nothing done, if there
-        /// is less.
-        fn room(&mut self, len: usize, needed: usize) -> Option<&mut [u8]>;
-        fn truncate(&mut self, len: usize);
-    }
-}
-
-/// What a [`Writer`] appends to: `[u8]`, and `heapless::Vec<u8, N>` with the
-/// feature `heapless`. It cannot be implemented elsewhere.
-pub trait Buffer: sealed::Buffer {}
-
-impl Buffer for [u8] {}
-impl sealed::Buffer for [u8] {
-    #[inline]
-    fn capacity(&self) -> usize {
-        self.len()
-    }
-    #[inline]
-    fn as_slice(&self) -> &[u8] {
-        self
-    }
-    #[inline]
-    fn room(&mut self, len: usize, needed: usize) -> Option<&mut [u8]> {
-        self.get_mut(len..)?.get_mut(..needed)
-    }
-    #[inline]
-    fn truncate(&mut self, _len: usize) {}
-}
-
-#[cfg(feature = "heapless")]
-impl<const N: usize> Buffer for heapless::Vec<u8, N> {}
-#[cfg(feature = "heapless")]
-impl<const N: usize> sealed::Buffer for heapless::Vec<u8, N> {
-    fn capacity(&self) -> usize {
-        N
-    }
-    fn as_slice(&self) -> &[u8] {
-        self
-    }
-    fn room(&mut self, len: usize, needed: usize) -> Option<&mut [u8]> {
-        self.resize(len.checked_add(needed)?, 0).ok()?;
-        self.get_mut(len..)
-    }
-    fn truncate(&mut self, len: usize) {
-        self.truncate(len);
-    }
-}
+use crate::write::payload::PayloadWriter;
 
 /// Appends messages to a buffer of the caller's.
 ///
-/// Each method writes one message, whole or not at all: after an error the buffer
-/// is as it was before the call (protocol, section 4, rule 2). What is wrong with
-/// the message itself is looked at first, then whether the writer is
-/// [`Closed`](WriteError::Closed), and last whether there is room.
+/// Each method writes one message, whole or not at all: after an error the buffer is as it
+/// was before the call ([rule 4.2](crate::protocol#rule-4-2)). What is wrong with the message
+/// itself is found first, then whether the writer is [`Closed`](WriteError::Closed), and last
+/// whether the message fits.
+///
+/// A writer fills a slice. To write to a socket that takes some bytes now and some later, run
+/// it on a [`SendBuffer`](crate::SendBuffer); to append to a vector, use
+/// `Writer::append_to_heapless` (feature `heapless`) or `Writer::append_to_vec` (feature
+/// `alloc`). If the payload is not a slice yet, write it in place: [`begin`](Self::begin).
 ///
 /// ```
 /// use gotalk::{RequestId, Writer};
@@ -76,71 +40,78 @@ impl<const N: usize> sealed::Buffer for heapless::Vec<u8, N> {
 /// let mut buffer = [0; 128];
 /// let mut writer = Writer::new(&mut buffer);
 /// writer.version()?;
-/// writer.single_request(RequestId::new(*b"0001"), "echo", b"hello")?;
-/// assert_eq!(writer.as_bytes(), b"01r0001004echo00000005hello");
+/// writer.single_request(RequestId::new(*b"0001"), "echo", br#""hello""#)?;
+/// assert_eq!(writer.as_bytes(), br#"01r0001004echo00000007"hello""#);
 /// # Ok::<(), gotalk::WriteError>(())
 /// ```
-#[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Writer<'b, B: Buffer + ?Sized = [u8]> {
-    buffer: &'b mut B,
-    len: usize,
-    closed: bool,
+pub struct Writer<'b> {
+    pub(crate) buffer: &'b mut [u8],
+    pub(crate) len: usize,
+    pub(crate) closed: bool,
 }
 
 impl<'b> Writer<'b> {
-    /// A writer that fills `buffer` from its start. Arrays and vectors deref to it.
+    /// A writer that fills `buffer` from its start. What lies in `buffer` is overwritten, and
+    /// an empty `buffer` has no room.
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, len: 0, closed: false }
     }
-}
 
-#[cfg(feature = "heapless")]
-impl<'b, const N: usize> Writer<'b, heapless::Vec<u8, N>> {
-    /// A writer that appends to `vec`, behind what it holds already.
-    ///
-    /// ```
-    /// use gotalk::Writer;
-    ///
-    /// let mut vec = heapless::Vec::<u8, 64>::new();
-    /// Writer::append_to(&mut vec).notification("log", b"hi")?;
-    /// assert_eq!(vec, b"n003log00000002hi");
-    /// # Ok::<(), gotalk::WriteError>(())
-    /// ```
-    pub fn append_to(vec: &'b mut heapless::Vec<u8, N>) -> Self {
-        Self { len: vec.len(), buffer: vec, closed: false }
-    }
-}
-
-impl<B: Buffer + ?Sized> Writer<'_, B> {
-    /// The number of bytes in the buffer.
+    /// The number of bytes that have been written.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no byte in the buffer.
+    /// Whether nothing has been written.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many bytes the buffer can hold in all.
-    pub fn capacity(&self) -> usize {
-        self.buffer.capacity()
+    /// How many bytes the buffer holds in all.
+    pub const fn capacity(&self) -> usize {
+        self.buffer.len()
     }
 
-    /// What is in the buffer.
+    /// How many bytes are free: a message that is no longer fits.
+    pub const fn available(&self) -> usize {
+        self.buffer.len().saturating_sub(self.len)
+    }
+
+    /// Whether a protocol error has been written, so that nothing may follow.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// What has been written.
     pub fn as_bytes(&self) -> &[u8] {
-        self.buffer.as_slice().get(..self.len).unwrap_or_default()
+        self.buffer.get(..self.len).unwrap_or_default()
     }
 
-    /// Empties the buffer, once its bytes have been sent. A writer that has written a
+    /// What has been written, for as long as the buffer lives: so a function can return what
+    /// it wrote.
+    ///
+    /// ```
+    /// use gotalk::{RequestId, WriteError, Writer};
+    ///
+    /// fn pong(buffer: &mut [u8], id: RequestId) -> Result<&[u8], WriteError> {
+    ///     let mut writer = Writer::new(buffer);
+    ///     writer.single_result(id, br#""pong""#)?;
+    ///     Ok(writer.into_bytes())
+    /// }
+    /// # assert_eq!(pong(&mut [0; 64], RequestId::new(*b"0001"))?, br#"R000100000006"pong""#);
+    /// # Ok::<(), WriteError>(())
+    /// ```
+    pub fn into_bytes(self) -> &'b [u8] {
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+
+    /// Forgets what has been written, once it has been sent. A writer that has written a
     /// protocol error stays closed.
-    pub fn clear(&mut self) {
+    pub const fn clear(&mut self) {
         self.len = 0;
-        self.buffer.truncate(0);
     }
 
-    /// Writes `01`, which each end sends first, at once, without waiting for the other.
+    /// Writes `01`. Each end sends it first, at once, without waiting for the other.
     ///
     /// # Errors
     ///
@@ -167,10 +138,10 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         self.named(MessageType::SingleRequest, id, op.into(), payload)
     }
 
-    /// Writes `s`, the start of a request in parts, `payload` being the first. An
-    /// empty one is fine here and does not end the stream; only
-    /// [`stream_request_end`](Self::stream_request_end) does. `id` must not have been
-    /// used before on the connection.
+    /// Writes `s`, the start of a request in parts, `payload` being the first. An empty one
+    /// is fine here and does not end the stream; only
+    /// [`stream_request_end`](Self::stream_request_end) does. The `id` of a stream must never
+    /// be used again on the connection ([rule 4.7](crate::protocol#rule-4-7)).
     ///
     /// # Errors
     ///
@@ -200,7 +171,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn stream_request_end(&mut self, id: RequestId) -> Result<(), WriteError> {
-        self.with_payload(MessageType::StreamRequestPart, id, 0, &[])
+        self.id_and_payload(MessageType::StreamRequestPart, id, &[])
     }
 
     /// Writes `R`, the result of a request.
@@ -210,7 +181,7 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     /// [`PayloadTooLong`](WriteError::PayloadTooLong),
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn single_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
-        self.with_payload(MessageType::SingleResult, id, 0, payload)
+        self.id_and_payload(MessageType::SingleResult, id, payload)
     }
 
     /// Writes `S`, a part of a result.
@@ -228,22 +199,22 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn stream_result_end(&mut self, id: RequestId) -> Result<(), WriteError> {
-        self.with_payload(MessageType::StreamResult, id, 0, &[])
+        self.id_and_payload(MessageType::StreamResult, id, &[])
     }
 
-    /// Writes `E`: the request was at fault and is not to be made again as it is.
-    /// `payload` says why.
+    /// Writes `E`: the request was at fault and is not to be made again as it is. `payload`
+    /// says why.
     ///
     /// # Errors
     ///
     /// As [`single_result`](Self::single_result).
     pub fn error_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
-        self.with_payload(MessageType::ErrorResult, id, 0, payload)
+        self.id_and_payload(MessageType::ErrorResult, id, payload)
     }
 
-    /// Writes `e`: the request may be made again, after `wait_ms` milliseconds at
-    /// least. `payload` says why. gotalk.js does not know this message and closes the
-    /// connection; towards it use [`error_result`](Self::error_result).
+    /// Writes `e`: the request may be made again, after a minimum of `wait_ms` milliseconds.
+    /// `payload` says why. gotalk.js does not know this message and closes the connection;
+    /// towards it use [`error_result`](Self::error_result).
     ///
     /// # Errors
     ///
@@ -254,7 +225,11 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         wait_ms: u32,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        self.with_payload(MessageType::RetryResult, id, wait_ms, payload)
+        let header = Header { id, extra: wait_ms, ..Header::new(MessageType::RetryResult) };
+        match u32::try_from(payload.len()) {
+            Ok(last) => self.write(&Header { last, ..header }, Name::default(), payload),
+            Err(_) => Err(WriteError::PayloadTooLong { len: payload.len() }),
+        }
     }
 
     /// Writes `n`, a notification, which is never answered.
@@ -270,36 +245,42 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         self.named(MessageType::Notification, RequestId::new([0; 4]), name.into(), payload)
     }
 
-    /// Writes `h`, a heartbeat: `load` from 0, idle, to 0xffff, overloaded; `time` in
-    /// seconds since 1970-01-01 00:00 UTC.
+    /// Writes `h`, a heartbeat. `load` goes from 0, idle, to 0xffff, overloaded. `time` is in
+    /// seconds since 1970-01-01 00:00 UTC; write 0 if you have no clock.
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn heartbeat(&mut self, load: u16, time: u32) -> Result<(), WriteError> {
-        let fields =
-            Fields { extra: load.into(), last: time, ..Fields::new(MessageType::Heartbeat) };
-        self.write(&fields, &[])
+        let header =
+            Header { extra: load.into(), last: time, ..Header::new(MessageType::Heartbeat) };
+        self.write(&header, Name::default(), &[])
     }
 
-    /// Writes `f`, the reason for closing the connection, and closes the writer:
-    /// nothing may follow (protocol, section 4, rule 6).
+    /// Writes `f`, the reason for closing the connection, and closes the writer: nothing may
+    /// follow ([rule 4.6](crate::protocol#rule-4-6)).
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall), and the writer stays open, or
     /// [`Closed`](WriteError::Closed).
     pub fn protocol_error(&mut self, code: ErrorCode) -> Result<(), WriteError> {
-        let fields = Fields { last: code.into(), ..Fields::new(MessageType::ProtocolError) };
-        self.write(&fields, &[])
+        // Not by `write`: every program has this one message of its shape.
+        const LEN: usize = MessageType::ProtocolError.header_len(0);
+        let Some(room) = self.room(LEN) else { return Err(self.refusal(LEN)) };
+        put_array(room, [MessageType::ProtocolError.as_byte()])
+            .and_then(|room| put_number(room, code.into()));
+        self.len = self.len.wrapping_add(LEN);
+        self.closed = true;
+        Ok(())
     }
 
-    /// Writes the header alone, for payloads that go another way: a WebSocket message
-    /// of their own, a vectored write, a copy piece by piece. The payload must follow
-    /// it on the wire before anything else does.
+    /// Writes the header alone, for a payload that goes another way: a vectored write, a
+    /// copy chunk by chunk. The payload must follow it on the wire before anything else does;
+    /// nothing here checks that.
     ///
-    /// Any frame that a parser can yield is written, an empty name or part included,
-    /// so that a proxy can pass on what it has read.
+    /// Any frame that a parser can yield is written, an empty name or part included, so that
+    /// a proxy can pass on what it has read ([rule 4.3](crate::protocol#rule-4-3)).
     ///
     /// # Errors
     ///
@@ -317,28 +298,68 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
     /// # Ok::<(), gotalk::WriteError>(())
     /// ```
     pub fn frame(&mut self, frame: &Frame<'_>) -> Result<(), WriteError> {
-        self.write(&frame.into(), &[])
+        self.write(&frame.into(), frame.name().unwrap_or_default(), &[])
     }
 
     /// Writes a whole message: any frame that a parser can yield, and its payload.
     ///
     /// # Errors
     ///
-    /// [`PayloadMismatch`](WriteError::PayloadMismatch) unless `payload` is as long as
+    /// [`PayloadMismatch`](WriteError::PayloadMismatch) unless the payload is as long as
     /// the frame says, and those of [`frame`](Self::frame).
-    pub fn message(&mut self, frame: &Frame<'_>, payload: &[u8]) -> Result<(), WriteError> {
-        let fields = Fields::from(frame);
-        let announced = if fields.message.has_payload() { fields.last } else { 0 };
+    pub fn message(&mut self, message: Message<'_>) -> Result<(), WriteError> {
+        let Message { frame, payload } = message;
+        let announced = frame.payload_len().unwrap_or(0);
         if u32::try_from(payload.len()) != Ok(announced) {
             return Err(WriteError::PayloadMismatch { announced, given: payload.len() });
         }
-        self.write(&fields, payload)
+        self.write(&(&frame).into(), frame.name().unwrap_or_default(), payload)
+    }
+
+    /// Begins a message whose payload is written in place, straight into the buffer: JSON,
+    /// CBOR, a sensor's bytes. `frame` says what the message is; its `payload_len` is ignored.
+    /// [`PayloadWriter::commit`] fills in the size and writes the message. Without it nothing
+    /// is written.
+    ///
+    /// # Errors
+    ///
+    /// [`EmptyName`](WriteError::EmptyName), [`NameTooLong`](WriteError::NameTooLong) or
+    /// [`Closed`](WriteError::Closed). Whether the message fits is said by `commit`.
+    ///
+    /// ```
+    /// use core::fmt::Write;
+    /// use gotalk::{Frame, RequestId, Writer};
+    ///
+    /// let mut buffer = [0; 64];
+    /// let mut writer = Writer::new(&mut buffer);
+    /// let id = RequestId::new(*b"0001");
+    /// let mut payload = writer.begin(&Frame::SingleResult { id, payload_len: 0 })?;
+    /// write!(payload, "{{\"celsius\":{:.1}}}", 21.5)?;
+    /// payload.commit()?;
+    /// assert_eq!(writer.as_bytes(), br#"R000100000010{"celsius":21.5}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn begin(&mut self, frame: &Frame<'_>) -> Result<PayloadWriter<'_, 'b>, WriteError> {
+        PayloadWriter::new(self, frame)
     }
 
     #[inline(always)]
+    fn part(
+        &mut self,
+        message_type: MessageType,
+        id: RequestId,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        if payload.is_empty() {
+            return Err(WriteError::EmptyPart);
+        }
+        self.id_and_payload(message_type, id, payload)
+    }
+
+    /// Writes a message with a name: `r`, `s` or `n`, which has no id.
     fn named(
         &mut self,
-        message: MessageType,
+        message_type: MessageType,
         id: RequestId,
         name: Name<'_>,
         payload: &[u8],
@@ -346,93 +367,153 @@ impl<B: Buffer + ?Sized> Writer<'_, B> {
         if name.is_empty() {
             return Err(WriteError::EmptyName);
         }
-        self.sized(Fields { message, id, name, extra: 0, last: 0 }, payload)
-    }
-
-    #[inline(always)]
-    fn part(
-        &mut self,
-        message: MessageType,
-        id: RequestId,
-        payload: &[u8],
-    ) -> Result<(), WriteError> {
-        if payload.is_empty() {
-            return Err(WriteError::EmptyPart);
-        }
-        self.with_payload(message, id, 0, payload)
-    }
-
-    #[inline(always)]
-    fn with_payload(
-        &mut self,
-        message: MessageType,
-        id: RequestId,
-        extra: u32,
-        payload: &[u8],
-    ) -> Result<(), WriteError> {
-        self.sized(Fields { message, id, name: Name::default(), extra, last: 0 }, payload)
-    }
-
-    /// Writes a message whose last number is the size of its payload.
-    #[inline(always)]
-    fn sized(&mut self, fields: Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
-        match u32::try_from(payload.len()) {
-            Ok(last) => self.write(&Fields { last, ..fields }, payload),
-            Err(_) => Err(WriteError::PayloadTooLong { len: payload.len() }),
-        }
-    }
-
-    fn write(&mut self, fields: &Fields<'_>, payload: &[u8]) -> Result<(), WriteError> {
-        let Fields { message, name, .. } = *fields;
+        let Ok(size) = u32::try_from(payload.len()) else {
+            return Err(WriteError::PayloadTooLong { len: payload.len() });
+        };
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
-        let needed = message.least_len().saturating_add(name.len()).saturating_add(payload.len());
+        let needed =
+            message_type.min_len().saturating_add(name.len()).saturating_add(payload.len());
         let Some(room) = self.room(needed) else { return Err(self.refusal(needed)) };
-        put_message(room, fields, payload);
+        put_named(room, message_type, id, name, size, payload);
         self.len = self.len.wrapping_add(needed);
-        if message == MessageType::ProtocolError {
+        Ok(())
+    }
+
+    /// Writes a message with an id and a payload: `p`, `R`, `S` or `E`.
+    fn id_and_payload(
+        &mut self,
+        message_type: MessageType,
+        id: RequestId,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        let Ok(size) = u32::try_from(payload.len()) else {
+            return Err(WriteError::PayloadTooLong { len: payload.len() });
+        };
+        const HEADER_LEN: usize = MessageType::SingleResult.header_len(0);
+        let needed = payload.len().saturating_add(HEADER_LEN);
+        let Some(room) = self.room(needed) else { return Err(self.refusal(needed)) };
+        put_id_and_payload(room, message_type, id, size, payload);
+        self.len = self.len.wrapping_add(needed);
+        Ok(())
+    }
+
+    /// Writes any message. `name` is empty where the type has none.
+    fn write(&mut self, header: &Header, name: Name<'_>, payload: &[u8]) -> Result<(), WriteError> {
+        if name.len() > MAX_NAME_LEN {
+            return Err(WriteError::NameTooLong { len: name.len() });
+        }
+        let needed =
+            header.message_type.min_len().saturating_add(name.len()).saturating_add(payload.len());
+        let Some(room) = self.room(needed) else { return Err(self.refusal(needed)) };
+        put_message(room, header, name, payload);
+        self.len = self.len.wrapping_add(needed);
+        if header.message_type == MessageType::ProtocolError {
             self.closed = true;
         }
         Ok(())
     }
 
-    /// Room for `needed` bytes behind those that are in the buffer; `None` if there is
-    /// less, or if nothing may follow. The reason is found apart, so that the room comes
-    /// back in registers.
+    /// Room for `needed` bytes behind those that have been written; `None` if there is less,
+    /// or if nothing may follow. The reason is found apart, so that the room comes back in
+    /// registers.
     #[inline(always)]
     fn room(&mut self, needed: usize) -> Option<&mut [u8]> {
-        if self.closed { None } else { self.buffer.room(self.len, needed) }
+        if self.closed { None } else { self.buffer.get_mut(self.len..)?.get_mut(..needed) }
     }
 
     /// Why there is no [`room`](Self::room).
-    fn refusal(&self, needed: usize) -> WriteError {
+    pub(crate) fn refusal(&self, needed: usize) -> WriteError {
         if self.closed {
             return WriteError::Closed;
         }
-        let available = self.buffer.capacity().wrapping_sub(self.len);
-        WriteError::BufferTooSmall { needed, available }
+        WriteError::BufferTooSmall { needed, available: self.available() }
     }
 }
 
-/// Puts a message in `room`. It is as long as the message, so this is never `None`; but
-/// said in this way, no step needs a check that could panic.
+/// How much has been written, not what lies in the buffer.
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("len", &self.len)
+            .field("capacity", &self.capacity())
+            .field("closed", &self.closed)
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Writer<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "Writer {{ len: {=usize}, capacity: {=usize}, closed: {=bool} }}",
+            self.len,
+            self.capacity(),
+            self.closed
+        );
+    }
+}
+
+// Each of these puts something at the start of `room` and gives the rest of it. `room` is as
+// long as the message, so none of them is ever `None`; but said in this way, no step needs a
+// check that could panic.
+
 #[inline(always)]
-fn put_message(room: &mut [u8], fields: &Fields<'_>, payload: &[u8]) -> Option<()> {
-    let Fields { message, id, name, extra, last } = *fields;
-    let room = put_array(room, [message.byte()])?;
+fn put_named(
+    room: &mut [u8],
+    message_type: MessageType,
+    id: RequestId,
+    name: Name<'_>,
+    size: u32,
+    payload: &[u8],
+) -> Option<()> {
+    let room = put_array(room, [message_type.byte()])?;
     let id = *id.as_bytes();
-    let room = if message.has_id() { put_array(room, id)? } else { room };
-    let room = match message {
-        MessageType::SingleRequest | MessageType::StreamRequest | MessageType::Notification => {
-            put_name(room, name)?
-        }
+    let room = if message_type.has_id() { put_array(room, id)? } else { room };
+    put(put_number(put_name(room, name)?, size)?, payload)?;
+    Some(())
+}
+
+#[inline(always)]
+fn put_id_and_payload(
+    room: &mut [u8],
+    message_type: MessageType,
+    id: RequestId,
+    size: u32,
+    payload: &[u8],
+) -> Option<()> {
+    let room = put_array(room, [message_type.byte()])?;
+    let room = put_array(room, *id.as_bytes())?;
+    put(put_number(room, size)?, payload)?;
+    Some(())
+}
+
+#[inline(always)]
+fn put_message(room: &mut [u8], header: &Header, name: Name<'_>, payload: &[u8]) -> Option<()> {
+    put(put_header(room, header, name)?, payload)?;
+    Some(())
+}
+
+/// Puts a header of any type.
+#[inline(always)]
+pub(crate) fn put_header<'r>(
+    room: &'r mut [u8],
+    header: &Header,
+    name: Name<'_>,
+) -> Option<&'r mut [u8]> {
+    let Header { message_type, id, extra, last, .. } = *header;
+    let room = put_array(room, [message_type.byte()])?;
+    let id = *id.as_bytes();
+    let room = if message_type.has_id() { put_array(room, id)? } else { room };
+    let room = match message_type {
         MessageType::RetryResult => put_number(room, extra)?,
         MessageType::Heartbeat => put_array(room, hex::encode(extra as u16))?,
+        _ if message_type.has_name() => put_name(room, name)?,
         _ => room,
     };
-    put(put_number(room, last)?, payload)?;
-    Some(())
+    put_number(room, last)
 }
 
 #[inline(always)]
@@ -441,9 +522,9 @@ fn put_name<'r>(room: &'r mut [u8], name: Name<'_>) -> Option<&'r mut [u8]> {
     put(put_array(room, [a, b, c])?, name.as_bytes())
 }
 
-/// Puts the eight digits of `number` at the start of `room`.
+/// Puts the eight digits of `number`.
 #[inline(always)]
-fn put_number(room: &mut [u8], number: u32) -> Option<&mut [u8]> {
+pub(crate) fn put_number(room: &mut [u8], number: u32) -> Option<&mut [u8]> {
     let room = put_array(room, hex::encode((number >> 16) as u16))?;
     put_array(room, hex::encode(number as u16))
 }

@@ -127,7 +127,7 @@ fn every_frame_prints_all_its_fields() {
         assert_eq!(print(&frame), text);
         assert_eq!(print(&Event::Frame(frame)), format!("Frame({text})"));
         let message = Message { frame, payload: b"hi" };
-        let text = format!("Message {{ frame: {text}, payload: [104, 105] }}");
+        let text = format!("Message {{ frame: {text}, payload: \"hi\" }}");
         assert_eq!(print(&message), text);
         assert_eq!(print(&Item::Message(message)), format!("Message({text})"));
     }
@@ -135,29 +135,30 @@ fn every_frame_prints_all_its_fields() {
 
 #[test]
 fn every_event_and_item_prints() {
-    let message = MessageType::SingleRequest;
+    let message_type = MessageType::SingleRequest;
     let id = Some(ID);
-    let too_long = "message: SingleRequest, id: Some(RequestId(b\"0001\")), name_len: 65";
+    let large = Frame::SingleResult { id: ID, payload_len: 300 };
+    let too_long = "message_type: SingleRequest, id: Some(RequestId(b\"0001\")), name_len: 65";
     let cases: [(&dyn Print, String); 7] = [
         (&Event::Version(1), "Version(1)".to_owned()),
         (
-            &Event::NameTooLong { message, id, name_len: 65 },
+            &Event::NameTooLong { message_type, id, name_len: 65 },
             format!("NameTooLong {{ {too_long} }}"),
         ),
         (
             &Event::Payload { data: b"abc", remaining: 9 },
-            "Payload { data: [97, 98, 99], remaining: 9 }".to_owned(),
+            "Payload { data: \"abc\", remaining: 9 }".to_owned(),
         ),
-        (&Event::Payload { data: b"", remaining: 0 }, "Payload { data: [], remaining: 0 }".into()),
+        (
+            &Event::Payload { data: b"", remaining: 0 },
+            "Payload { data: \"\", remaining: 0 }".into(),
+        ),
         (&Item::Version(1), "Version(1)".to_owned()),
         (
-            &Item::TooLong { message, id, name_len: 65, payload_len: None },
-            format!("TooLong {{ {too_long}, payload_len: None }}"),
+            &Item::NameTooLong { message_type, id, name_len: 65 },
+            format!("NameTooLong {{ {too_long} }}"),
         ),
-        (
-            &Item::TooLong { message, id, name_len: 65, payload_len: Some(300) },
-            format!("TooLong {{ {too_long}, payload_len: Some(300) }}"),
-        ),
+        (&Item::PayloadTooLong(large), format!("PayloadTooLong({})", print(&large))),
     ];
     for (value, text) in cases {
         assert_eq!(print(value), text);
@@ -221,7 +222,7 @@ fn owned_messages_and_their_errors_print() {
     let message = Message { frame, payload: b"hi" };
     let owned = OwnedMessage::<8, 8>::try_from(message).unwrap();
     let text = print(&owned);
-    for part in ["Notification", "log", "[104, 105]"] {
+    for part in ["Notification", "log", "\"hi\""] {
         assert!(text.contains(part), "{text}");
     }
     for error in [OwnedError::NameTooLong { len: 65 }, OwnedError::PayloadTooLong { len: 257 }] {
@@ -236,7 +237,10 @@ fn every_public_type_can_be_printed() {
     formats::<gotalk::Step>();
     formats::<gotalk::Events<'_, '_, 64>>();
     formats::<gotalk::Assembler<8>>();
-    formats::<gotalk::Messages<'_, '_, 8, 64>>();
+    formats::<gotalk::Items<'_, '_, 8, 64>>();
+    formats::<gotalk::PayloadWriter<'_, '_>>();
+    formats::<gotalk::SendBuffer<8>>();
+    formats::<gotalk::websocket::Messages<'_>>();
     formats::<gotalk::Writer<'_>>();
 }
 

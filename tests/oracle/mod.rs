@@ -282,7 +282,8 @@ pub struct Assembly {
 pub enum Item {
     Version { value: u8, end: u64 },
     Message { header: Header, payload: Vec<u8>, end: u64 },
-    TooLong { kind: u8, id: Option<[u8; 4]>, name_len: u16, payload_len: Option<u32>, end: u64 },
+    NameTooLong { kind: u8, id: Option<[u8; 4]>, name_len: u16, end: u64 },
+    PayloadTooLong { header: Header, end: u64 },
 }
 
 pub fn assemble(reading: &Reading, payload_capacity: usize) -> Assembly {
@@ -291,21 +292,16 @@ pub fn assemble(reading: &Reading, payload_capacity: usize) -> Assembly {
     for event in &reading.events {
         match event {
             Event::Version { value, end } => items.push(Item::Version { value: *value, end: *end }),
-            Event::NameTooLong { kind, id, name_len, end } => items.push(Item::TooLong {
+            Event::NameTooLong { kind, id, name_len, end } => items.push(Item::NameTooLong {
                 kind: *kind,
                 id: *id,
                 name_len: *name_len,
-                payload_len: None,
                 end: *end,
             }),
             Event::Header { header, end } => match header.size {
-                Some(size) if size as usize > payload_capacity => items.push(Item::TooLong {
-                    kind: header.kind,
-                    id: header.id,
-                    name_len: header.name.as_ref().map_or(0, |name| name.len() as u16),
-                    payload_len: Some(size),
-                    end: *end,
-                }),
+                Some(size) if size as usize > payload_capacity => {
+                    items.push(Item::PayloadTooLong { header: header.clone(), end: *end });
+                }
                 Some(_) => open = Some(header.clone()),
                 None => items.push(Item::Message {
                     header: header.clone(),

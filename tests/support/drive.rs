@@ -37,7 +37,7 @@ pub fn check<const P: usize, const N: usize>(pieces: &[&[u8]], handshake: bool, 
     check_assembler::<P, N>(pieces, handshake, want);
 }
 
-/// The same for the assembler's two ways.
+/// The same for the assembler's three ways.
 #[track_caller]
 pub fn check_assembler<const P: usize, const N: usize>(
     pieces: &[&[u8]],
@@ -48,186 +48,236 @@ pub fn check_assembler<const P: usize, const N: usize>(
     let same = |way, got: Assembly| {
         assert!(got == want, "{way} differs from the oracle:\n{got:?}\n{want:?}\n{pieces:?}");
     };
-    same("next_message", by_next_message::<P, N>(pieces, handshake));
     same("Assembler::feed", by_assembler_feed::<P, N>(pieces, handshake));
+    same("next_item", by_next_item::<P, N>(pieces, handshake));
+    same("Assembler::step", by_assembler_step::<P, N>(pieces, handshake));
 }
 
 pub fn by_feed<const N: usize>(pieces: &[&[u8]], handshake: bool) -> Reading {
-    let mut parser = parser::<N>(handshake);
-    let mut collector = Collector::default();
-    let mut error = None;
-    for piece in pieces {
-        let before = parser.offset();
-        let mut events = parser.feed(piece);
-        loop {
-            let event = match events.next() {
-                None => break,
-                Some(Ok(event)) => convert(event),
-                Some(Err(e)) => {
-                    assert!(error.is_none_or(|first| first == e), "another error: {e:?}");
-                    error = Some(e);
-                    assert!(events.next().is_none(), "an iterator ends with the error");
-                    assert!(events.next().is_none());
-                    break;
-                }
-            };
-            assert!(error.is_none(), "an event after an error");
-            collector.push(event, events.offset());
-        }
-        let rest = events.remaining();
-        assert!(piece.ends_with(rest));
-        assert_eq!(events.offset(), before + (piece.len() - rest.len()) as u64);
-        assert!(rest.is_empty() || error.is_some(), "input left without an error");
-        let consumed = events.offset();
-        assert_eq!(parser.offset(), consumed);
-    }
-    collector.reading(parser.finish(), error, parser.offset())
+    reading(Feed(parser::<N>(handshake)), pieces)
 }
 
 pub fn by_next_event<const N: usize>(pieces: &[&[u8]], handshake: bool) -> Reading {
-    let mut parser = parser::<N>(handshake);
-    let mut collector = Collector::default();
-    let mut error = None;
-    for piece in pieces {
-        let before = parser.offset();
-        let mut input = *piece;
-        loop {
-            let event = match parser.next_event(&mut input) {
-                Ok(Some(event)) => convert(event),
-                Ok(None) => {
-                    assert!(input.is_empty(), "input left without an event");
-                    break;
-                }
-                Err(e) => {
-                    assert!(error.is_none_or(|first| first == e), "another error: {e:?}");
-                    error = Some(e);
-                    let rest = input;
-                    assert_eq!(parser.next_event(&mut input), Err(e));
-                    assert_eq!(input, rest, "an error consumes nothing");
-                    break;
-                }
-            };
-            assert!(error.is_none(), "an event after an error");
-            collector.push(event, parser.offset());
-            assert_eq!(parser.offset(), before + (piece.len() - input.len()) as u64);
-        }
-        assert_eq!(parser.offset(), before + (piece.len() - input.len()) as u64);
-    }
-    collector.reading(parser.finish(), error, parser.offset())
+    reading(Next(parser::<N>(handshake)), pieces)
 }
 
 pub fn by_step<const N: usize>(pieces: &[&[u8]], handshake: bool) -> Reading {
-    let mut parser = parser::<N>(handshake);
-    let mut collector = Collector::default();
-    let mut error = None;
-    for piece in pieces {
-        let mut input = *piece;
-        loop {
-            let before = parser.offset();
-            match parser.step(input) {
-                Ok((consumed, step)) => {
-                    assert!(error.is_none(), "a step after an error");
-                    assert_eq!(parser.offset(), before + consumed as u64);
-                    if let Some(step) = step {
-                        let event = convert(parser.event(input, step));
-                        collector.push(event, parser.offset());
-                    }
-                    input = &input[consumed..];
-                    if step.is_none() {
-                        assert!(input.is_empty(), "input left without an event");
-                        break;
-                    }
-                }
-                Err(e) => {
-                    assert!(error.is_none_or(|first| first == e), "another error: {e:?}");
-                    assert!(error.is_none() || parser.offset() == before);
-                    error = Some(e);
-                    break;
-                }
-            }
-        }
-    }
-    collector.reading(parser.finish(), error, parser.offset())
-}
-
-pub fn by_next_message<const P: usize, const N: usize>(
-    pieces: &[&[u8]],
-    handshake: bool,
-) -> Assembly {
-    let mut assembler = assembler::<P, N>(handshake);
-    let mut items = Vec::new();
-    let mut error = None;
-    for piece in pieces {
-        let before = assembler.offset();
-        let mut input = *piece;
-        loop {
-            let item = match assembler.next_message(&mut input) {
-                Ok(Some(item)) => convert_item(item),
-                Ok(None) => {
-                    assert!(input.is_empty(), "input left without a message");
-                    break;
-                }
-                Err(e) => {
-                    assert!(error.is_none_or(|first| first == e), "another error: {e:?}");
-                    error = Some(e);
-                    let rest = input;
-                    assert_eq!(assembler.next_message(&mut input), Err(e));
-                    assert_eq!(input, rest, "an error consumes nothing");
-                    break;
-                }
-            };
-            assert!(error.is_none(), "a message after an error");
-            items.push(item.at(assembler.offset()));
-            assert_eq!(assembler.offset(), before + (piece.len() - input.len()) as u64);
-        }
-        assert_eq!(assembler.offset(), before + (piece.len() - input.len()) as u64);
-    }
-    assembly(items, assembler.finish(), error, assembler.offset())
+    reading(Step(parser::<N>(handshake)), pieces)
 }
 
 pub fn by_assembler_feed<const P: usize, const N: usize>(
     pieces: &[&[u8]],
     handshake: bool,
 ) -> Assembly {
-    let mut assembler = assembler::<P, N>(handshake);
-    let mut items = Vec::new();
-    let mut error = None;
-    for piece in pieces {
-        let before = assembler.offset();
-        let mut messages = assembler.feed(piece);
-        loop {
-            let item = match messages.next() {
-                None => break,
-                Some(Ok(item)) => convert_item(item),
-                Some(Err(e)) => {
-                    assert!(error.is_none_or(|first| first == e), "another error: {e:?}");
-                    error = Some(e);
-                    assert!(messages.next().is_none(), "an iterator ends with the error");
-                    assert!(messages.next().is_none());
-                    break;
-                }
-            };
-            assert!(error.is_none(), "a message after an error");
-            items.push(item.at(messages.offset()));
-        }
-        let rest = messages.remaining();
-        assert!(piece.ends_with(rest));
-        assert_eq!(messages.offset(), before + (piece.len() - rest.len()) as u64);
-        assert!(rest.is_empty() || error.is_some(), "input left without an error");
-        let consumed = messages.offset();
-        assert_eq!(assembler.offset(), consumed);
-    }
-    assembly(items, assembler.finish(), error, assembler.offset())
+    assembly(Feed(assembler::<P, N>(handshake)), pieces)
+}
+
+pub fn by_next_item<const P: usize, const N: usize>(pieces: &[&[u8]], handshake: bool) -> Assembly {
+    assembly(Next(assembler::<P, N>(handshake)), pieces)
+}
+
+pub fn by_assembler_step<const P: usize, const N: usize>(
+    pieces: &[&[u8]],
+    handshake: bool,
+) -> Assembly {
+    assembly(Step(assembler::<P, N>(handshake)), pieces)
 }
 
 fn parser<const N: usize>(handshake: bool) -> Parser<N> {
-    let parser = Parser::with_name_capacity();
+    let parser = Parser::new();
     if handshake { parser } else { parser.without_handshake() }
 }
 
 fn assembler<const P: usize, const N: usize>(handshake: bool) -> Assembler<P, N> {
-    let assembler = Assembler::with_name_capacity();
+    let assembler = Assembler::new();
     if handshake { assembler } else { assembler.without_handshake() }
+}
+
+/// A way of reading: a parser or an assembler in one of these.
+trait Way {
+    /// What it finds, in the oracle's form, but for the offsets.
+    type Found;
+    /// Reads a piece until nothing is left to find, hands on each thing found with the offset
+    /// behind it, and gives the number of bytes read and the error that it met.
+    fn read(
+        &mut self,
+        piece: &[u8],
+        found: &mut dyn FnMut(Self::Found, u64),
+    ) -> (usize, Option<gotalk::Error>);
+    fn offset(&self) -> u64;
+    fn finish(&self) -> Result<(), gotalk::Error>;
+}
+
+/// By the iterator that `feed` gives.
+struct Feed<R>(R);
+/// One after the other, from a slice that moves on.
+struct Next<R>(R);
+/// By steps that borrow nothing.
+struct Step<R>(R);
+
+macro_rules! ways {
+    ($reader:ident<$(const $n:ident),*>, $found:ty, $next:ident, $show:ident, $convert:ident) => {
+        impl<$(const $n: usize),*> Way for Feed<$reader<$($n),*>> {
+            type Found = $found;
+
+            fn read(
+                &mut self,
+                piece: &[u8],
+                found: &mut dyn FnMut($found, u64),
+            ) -> (usize, Option<gotalk::Error>) {
+                let mut iterator = self.0.feed(piece);
+                let mut error = None;
+                while let Some(next) = iterator.next() {
+                    match next {
+                        Ok(next) => {
+                            let next = $convert(next);
+                            found(next, iterator.offset());
+                        }
+                        Err(met) => {
+                            error = Some(met);
+                            assert!(iterator.next().is_none(), "an iterator ends with the error");
+                            assert!(iterator.next().is_none());
+                            break;
+                        }
+                    }
+                }
+                assert!(piece.ends_with(iterator.remaining()));
+                let read = piece.len() - iterator.remaining().len();
+                let offset = iterator.offset();
+                assert_eq!(self.0.offset(), offset);
+                (read, error)
+            }
+
+            fn offset(&self) -> u64 {
+                self.0.offset()
+            }
+
+            fn finish(&self) -> Result<(), gotalk::Error> {
+                self.0.finish()
+            }
+        }
+
+        impl<$(const $n: usize),*> Way for Next<$reader<$($n),*>> {
+            type Found = $found;
+
+            fn read(
+                &mut self,
+                piece: &[u8],
+                found: &mut dyn FnMut($found, u64),
+            ) -> (usize, Option<gotalk::Error>) {
+                let mut input = piece;
+                loop {
+                    match self.0.$next(&mut input) {
+                        Ok(Some(next)) => {
+                            let next = $convert(next);
+                            found(next, self.0.offset());
+                        }
+                        Ok(None) => return (piece.len() - input.len(), None),
+                        Err(error) => {
+                            let rest = input;
+                            assert_eq!(self.0.$next(&mut input), Err(error));
+                            assert_eq!(input, rest, "an error consumes nothing");
+                            return (piece.len() - input.len(), Some(error));
+                        }
+                    }
+                }
+            }
+
+            fn offset(&self) -> u64 {
+                self.0.offset()
+            }
+
+            fn finish(&self) -> Result<(), gotalk::Error> {
+                self.0.finish()
+            }
+        }
+
+        impl<$(const $n: usize),*> Way for Step<$reader<$($n),*>> {
+            type Found = $found;
+
+            fn read(
+                &mut self,
+                piece: &[u8],
+                found: &mut dyn FnMut($found, u64),
+            ) -> (usize, Option<gotalk::Error>) {
+                let mut at = 0;
+                loop {
+                    let before = self.0.offset();
+                    let (read, step) = self.0.step(&piece[at..]);
+                    assert_eq!(self.0.offset(), before + read as u64);
+                    match step {
+                        Ok(Some(step)) => {
+                            let next = $convert(self.0.$show(&piece[at..], step));
+                            found(next, self.0.offset());
+                            at += read;
+                        }
+                        Ok(None) => return (at + read, None),
+                        Err(error) => return (at + read, Some(error)),
+                    }
+                }
+            }
+
+            fn offset(&self) -> u64 {
+                self.0.offset()
+            }
+
+            fn finish(&self) -> Result<(), gotalk::Error> {
+                self.0.finish()
+            }
+        }
+    };
+}
+
+ways!(Parser<const N>, Event, next_event, event, convert);
+ways!(Assembler<const P, const N>, Item, next_item, item, convert_item);
+
+/// Reads all pieces in one way, and gives how it ended: what it said at the end, and the
+/// number of bytes read.
+fn read_all<W: Way>(
+    mut way: W,
+    pieces: &[&[u8]],
+    mut found: impl FnMut(W::Found, u64),
+) -> (Result<(), gotalk::Error>, Option<gotalk::Error>, u64) {
+    let mut error = None;
+    for piece in pieces {
+        let before = way.offset();
+        let mut last = before;
+        let (read, met) = way.read(piece, &mut |next, offset| {
+            assert!(error.is_none(), "something is found after an error");
+            assert!(offset >= last && offset <= before + piece.len() as u64);
+            last = offset;
+            found(next, offset);
+        });
+        assert_eq!(way.offset(), before + read as u64);
+        match met {
+            None => assert_eq!(read, piece.len(), "input left without an error"),
+            Some(met) => assert!(error.is_none_or(|first| first == met), "another error: {met:?}"),
+        }
+        assert!(error.is_none() || (met == error && read == 0), "an error is forgotten");
+        error = met;
+    }
+    (way.finish(), error, way.offset())
+}
+
+fn reading(way: impl Way<Found = Event>, pieces: &[&[u8]]) -> Reading {
+    let mut collector = Collector::default();
+    let (finish, error, consumed) =
+        read_all(way, pieces, |event, offset| collector.push(event, offset));
+    let events = collector.events;
+    let closed = events
+        .iter()
+        .any(|event| matches!(event, Event::Header { header, .. } if header.kind == b'f'));
+    Reading { events, end: end(finish, error, consumed, closed), consumed }
+}
+
+fn assembly(way: impl Way<Found = Item>, pieces: &[&[u8]]) -> Assembly {
+    let mut items = Vec::new();
+    let (finish, error, consumed) =
+        read_all(way, pieces, |item, offset| items.push(item.at(offset)));
+    let closed = items
+        .iter()
+        .any(|item| matches!(item, Item::Message { header, .. } if header.kind == b'f'));
+    Assembly { items, end: end(finish, error, consumed, closed), consumed }
 }
 
 /// Joins the payload of each message, and checks that what each piece says of the rest
@@ -270,31 +320,6 @@ impl Collector {
         }
         self.events.push(event);
     }
-
-    fn reading(
-        self,
-        finish: Result<(), gotalk::Error>,
-        error: Option<gotalk::Error>,
-        consumed: u64,
-    ) -> Reading {
-        let closed = self
-            .events
-            .iter()
-            .any(|event| matches!(event, Event::Header { header, .. } if header.kind == b'f'));
-        Reading { events: self.events, end: end(finish, error, consumed, closed), consumed }
-    }
-}
-
-fn assembly(
-    items: Vec<Item>,
-    finish: Result<(), gotalk::Error>,
-    error: Option<gotalk::Error>,
-    consumed: u64,
-) -> Assembly {
-    let closed = items
-        .iter()
-        .any(|item| matches!(item, Item::Message { header, .. } if header.kind == b'f'));
-    Assembly { items, end: end(finish, error, consumed, closed), consumed }
 }
 
 fn end(
@@ -343,8 +368,8 @@ fn convert(event: gotalk::Event<'_>) -> Event {
     match event {
         gotalk::Event::Version(value) => Event::Version { value, end: 0 },
         gotalk::Event::Frame(frame) => Event::Header { header: convert_frame(&frame), end: 0 },
-        gotalk::Event::NameTooLong { message, id, name_len } => Event::NameTooLong {
-            kind: message.as_byte(),
+        gotalk::Event::NameTooLong { message_type, id, name_len } => Event::NameTooLong {
+            kind: message_type.as_byte(),
             id: id.map(|id| *id.as_bytes()),
             name_len,
             end: 0,
@@ -391,13 +416,15 @@ fn convert_item(item: gotalk::Item<'_>) -> Item {
             payload: message.payload.to_vec(),
             end: 0,
         },
-        gotalk::Item::TooLong { message, id, name_len, payload_len } => Item::TooLong {
-            kind: message.as_byte(),
+        gotalk::Item::NameTooLong { message_type, id, name_len } => Item::NameTooLong {
+            kind: message_type.as_byte(),
             id: id.map(|id| *id.as_bytes()),
             name_len,
-            payload_len,
             end: 0,
         },
+        gotalk::Item::PayloadTooLong(frame) => {
+            Item::PayloadTooLong { header: convert_frame(&frame), end: 0 }
+        }
     }
 }
 
@@ -405,7 +432,11 @@ impl Item {
     /// The same with its offsets.
     fn at(mut self, offset: u64) -> Self {
         match &mut self {
-            Self::Version { end, .. } | Self::TooLong { end, .. } => *end = offset,
+            Self::Version { end, .. } | Self::NameTooLong { end, .. } => *end = offset,
+            Self::PayloadTooLong { header, end } => {
+                header.start = offset - header.start;
+                *end = offset;
+            }
             Self::Message { header, payload, end } => {
                 header.start = offset - payload.len() as u64 - header.start;
                 *end = offset;

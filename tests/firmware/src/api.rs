@@ -5,8 +5,8 @@
 //! Lifetimes that a bound makes concrete are `'static` here.
 
 use gotalk::{
-    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Messages, Name, Parser, RequestId,
-    Step, WriteError, Writer,
+    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Items, Message, Name, Parser,
+    PayloadWriter, RequestId, Step, WriteError, Writer,
 };
 
 /// The longest payload that the assembler here takes.
@@ -15,18 +15,17 @@ pub const PAYLOAD: usize = 256;
 type Whole = Assembler<PAYLOAD>;
 type Input = &'static [u8];
 type Pieces = Events<'static, 'static, 64>;
-type Wholes = Messages<'static, 'static, PAYLOAD, 64>;
+type Wholes = Items<'static, 'static, PAYLOAD, 64>;
 type EventsNext = for<'e> fn(&'e mut Pieces) -> Option<Result<Event<'e>, Error>>;
-type MessagesNext = for<'e> fn(&'e mut Wholes) -> Option<Result<Item<'e>, Error>>;
-type NextMessage = fn(&'static mut Whole, &mut Input) -> Result<Option<Item<'static>>, Error>;
-type Stepped = Result<(usize, Option<Step>), Error>;
+type ItemsNext = for<'e> fn(&'e mut Wholes) -> Option<Result<Item<'e>, Error>>;
+type NextItem = fn(&'static mut Whole, &mut Input) -> Result<Option<Item<'static>>, Error>;
+type Stepped = (usize, Result<Option<Step>, Error>);
 type NextEvent = fn(&'static mut Parser, &mut Input) -> Result<Option<Event<'static>>, Error>;
 type Id = RequestId;
 type Written = Result<(), WriteError>;
 
 pub struct Reading {
     pub new: fn() -> Parser,
-    pub with_name_capacity: fn() -> Parser,
     pub without_handshake: fn(Parser) -> Parser,
     pub feed: for<'p, 'b> fn(&'p mut Parser, &'b [u8]) -> Events<'p, 'b, 64>,
     pub next_event: NextEvent,
@@ -45,7 +44,6 @@ pub struct Reading {
 
 pub const READING: Reading = Reading {
     new: Parser::new,
-    with_name_capacity: Parser::with_name_capacity,
     without_handshake: Parser::without_handshake,
     feed: Parser::feed,
     next_event: Parser::next_event,
@@ -64,6 +62,8 @@ pub const READING: Reading = Reading {
 
 type ByIdAndPayload = fn(&mut Writer<'static>, Id, &[u8]) -> Written;
 type ByIdAndName = fn(&mut Writer<'static>, Id, Name<'static>, &[u8]) -> Written;
+type InPlace = PayloadWriter<'static, 'static>;
+type Begin = fn(&'static mut Writer<'static>, &Frame<'_>) -> Result<InPlace, WriteError>;
 type ById = fn(&mut Writer<'static>, Id) -> Written;
 
 pub struct Writing {
@@ -71,7 +71,10 @@ pub struct Writing {
     pub len: fn(&Writer<'static>) -> usize,
     pub is_empty: fn(&Writer<'static>) -> bool,
     pub capacity: fn(&Writer<'static>) -> usize,
+    pub available: fn(&Writer<'static>) -> usize,
+    pub is_closed: fn(&Writer<'static>) -> bool,
     pub as_bytes: for<'w> fn(&'w Writer<'static>) -> &'w [u8],
+    pub into_bytes: fn(Writer<'static>) -> &'static [u8],
     pub clear: fn(&mut Writer<'static>),
     pub version: fn(&mut Writer<'static>) -> Written,
     pub single_request: ByIdAndName,
@@ -87,7 +90,14 @@ pub struct Writing {
     pub heartbeat: fn(&mut Writer<'static>, u16, u32) -> Written,
     pub protocol_error: fn(&mut Writer<'static>, ErrorCode) -> Written,
     pub frame: fn(&mut Writer<'static>, &Frame<'_>) -> Written,
-    pub message: fn(&mut Writer<'static>, &Frame<'_>, &[u8]) -> Written,
+    pub message: fn(&mut Writer<'static>, Message<'_>) -> Written,
+    pub begin: Begin,
+    pub payload_write: fn(&mut InPlace, &[u8]),
+    pub payload_room: for<'p> fn(&'p mut InPlace) -> &'p mut [u8],
+    pub payload_advance: fn(&mut InPlace, usize),
+    pub payload_len: fn(&InPlace) -> usize,
+    pub payload_is_empty: fn(&InPlace) -> bool,
+    pub payload_commit: fn(InPlace) -> Written,
 }
 
 pub const WRITING: Writing = Writing {
@@ -95,7 +105,10 @@ pub const WRITING: Writing = Writing {
     len: Writer::len,
     is_empty: Writer::is_empty,
     capacity: Writer::capacity,
+    available: Writer::available,
+    is_closed: Writer::is_closed,
     as_bytes: Writer::as_bytes,
+    into_bytes: Writer::into_bytes,
     clear: Writer::clear,
     version: Writer::version,
     single_request: Writer::single_request,
@@ -112,32 +125,41 @@ pub const WRITING: Writing = Writing {
     protocol_error: Writer::protocol_error,
     frame: Writer::frame,
     message: Writer::message,
+    begin: Writer::begin,
+    payload_write: PayloadWriter::write,
+    payload_room: PayloadWriter::room,
+    payload_advance: PayloadWriter::advance,
+    payload_len: PayloadWriter::len,
+    payload_is_empty: PayloadWriter::is_empty,
+    payload_commit: PayloadWriter::commit,
 };
 
 pub struct Assembling {
     pub new: fn() -> Whole,
-    pub with_name_capacity: fn() -> Whole,
     pub without_handshake: fn(Whole) -> Whole,
-    pub feed: for<'p, 'b> fn(&'p mut Whole, &'b [u8]) -> Messages<'p, 'b, PAYLOAD, 64>,
-    pub next_message: NextMessage,
+    pub feed: for<'p, 'b> fn(&'p mut Whole, &'b [u8]) -> Items<'p, 'b, PAYLOAD, 64>,
+    pub next_item: NextItem,
+    pub step: fn(&mut Whole, &[u8]) -> Stepped,
+    pub item: for<'a> fn(&'a Whole, &'a [u8], Step) -> Item<'a>,
     pub finish: fn(&Whole) -> Result<(), Error>,
     pub offset: fn(&Whole) -> u64,
     pub reset: fn(&mut Whole),
-    pub messages_next: MessagesNext,
-    pub messages_remaining: fn(&Wholes) -> Input,
-    pub messages_offset: fn(&Wholes) -> u64,
+    pub items_next: ItemsNext,
+    pub items_remaining: fn(&Wholes) -> Input,
+    pub items_offset: fn(&Wholes) -> u64,
 }
 
 pub const ASSEMBLING: Assembling = Assembling {
     new: Assembler::new,
-    with_name_capacity: Assembler::with_name_capacity,
     without_handshake: Assembler::without_handshake,
     feed: Assembler::feed,
-    next_message: Assembler::next_message,
+    next_item: Assembler::next_item,
+    step: Assembler::step,
+    item: Assembler::item,
     finish: Assembler::finish,
     offset: Assembler::offset,
     reset: Assembler::reset,
-    messages_next: Messages::next,
-    messages_remaining: Messages::remaining,
-    messages_offset: Messages::offset,
+    items_next: Items::next,
+    items_remaining: Items::remaining,
+    items_offset: Items::offset,
 };

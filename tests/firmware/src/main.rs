@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 32;
 
 /// Talks to one client until the line is closed.
 fn serve(line: &mut Line) -> Result<(), WriteError> {
-    let mut parser = Parser::<LONGEST_NAME>::with_name_capacity();
+    let mut parser = Parser::<LONGEST_NAME>::new();
     let mut task = Task::None;
     let mut stream = None;
     let mut received = [0; 16];

@@ -35,12 +35,12 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 extern "C" fn _start() -> ! {
     reading(Parser::new());
     reading(Parser::default());
-    reading::<0>(Parser::with_name_capacity());
-    reading::<5000>(Parser::with_name_capacity());
+    reading::<0>(Parser::new());
+    reading::<5000>(Parser::new());
     assembling::<256, 64>(Assembler::new());
     assembling::<256, 64>(Assembler::default());
-    assembling::<0, 0>(Assembler::with_name_capacity());
-    assembling::<300, 5000>(Assembler::with_name_capacity());
+    assembling::<0, 0>(Assembler::new());
+    assembling::<300, 5000>(Assembler::new());
     writing();
     vocabulary();
     #[cfg(feature = "control-index")]
@@ -125,7 +125,7 @@ fn assembling<const P: usize, const N: usize>(assembler: Assembler<P, N>) {
     black_box(Assembler::offset(black_box(assembler)));
     Assembler::reset(black_box(assembler));
     black_box(black_box(&*assembler).clone());
-    black_box(&Assembler::next_message(black_box(assembler), black_box(&mut bytes())));
+    black_box(&Assembler::next_item(black_box(assembler), black_box(&mut bytes())));
 }
 
 fn writing() {

@@ -61,7 +61,7 @@ pub fn check() -> Result<usize, u32> {
 
 /// Written again, header by header and payload by payload: the same bytes.
 fn by_event(conversation: &[u8], piece: usize) -> Check {
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     let mut expected = conversation;
     for input in conversation.chunks(piece) {
         let mut events = parser.feed(input);
@@ -91,10 +91,10 @@ fn by_event(conversation: &[u8], piece: usize) -> Check {
 
 /// Written again, message by message.
 fn whole(conversation: &[u8], piece: usize) -> Check {
-    let mut assembler = Assembler::<32, 16>::with_name_capacity();
+    let mut assembler = Assembler::<32, 16>::new();
     let mut expected = conversation;
     for mut input in conversation.chunks(piece) {
-        while let Ok(Some(item)) = assembler.next_message(&mut input) {
+        while let Ok(Some(item)) = assembler.next_item(&mut input) {
             let mut buffer = [0; 80];
             let mut writer = Writer::new(&mut buffer);
             let written = match item {
@@ -115,7 +115,7 @@ fn whole(conversation: &[u8], piece: usize) -> Check {
 /// Cut anywhere, it is whole or truncated, and says where it ends.
 fn cut(conversation: &[u8]) -> Check {
     for len in 0..conversation.len() {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut input = &conversation[..len];
         while parser.next_event(&mut input).map_err(|_| line!())?.is_some() {}
         check!(parser.offset() == len as u64);
@@ -132,7 +132,7 @@ fn cut(conversation: &[u8]) -> Check {
 }
 
 fn fields() -> Check {
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let mut input = b"e00010001388100000002hihfffe54d7de9af89abcdef!".as_slice();
     let frame = Frame::RetryResult { id: ID, wait_ms: 0x0001_3881, payload_len: 2 };
     check!(parser.next_event(&mut input) == Ok(Some(Event::Frame(frame))));
@@ -148,7 +148,7 @@ fn fields() -> Check {
 
 /// 4 GiB announced, and read in pieces: what remains stays exact.
 fn large_payload() -> Check {
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     let mut input = b"01R0001ffffffff".as_slice();
     check!(parser.next_event(&mut input) == Ok(Some(Event::Version(1))));
     let frame = Frame::SingleResult { id: ID, payload_len: u32::MAX };
@@ -168,7 +168,7 @@ fn large_payload() -> Check {
     check!(kind == Err(ErrorKind::UnexpectedEnd { missing }));
 
     // Skipped to its end: 65,536 bytes and 5 more are not 5.
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let mut input = b"R000100010005".as_slice();
     let frame = Frame::SingleResult { id: ID, payload_len: 0x1_0005 };
     check!(parser.next_event(&mut input) == Ok(Some(Event::Frame(frame))));
@@ -188,14 +188,9 @@ fn large_payload() -> Check {
 fn large_for_assembler() -> Check {
     let mut assembler = Assembler::<32>::new().without_handshake();
     let mut input = b"R000100010005hello".as_slice();
-    let expected = Item::TooLong {
-        message: MessageType::SingleResult,
-        id: Some(ID),
-        name_len: 0,
-        payload_len: Some(0x1_0005),
-    };
-    check!(assembler.next_message(&mut input) == Ok(Some(expected)));
-    check!(assembler.next_message(&mut input) == Ok(None));
+    let expected = Item::PayloadTooLong(Frame::SingleResult { id: ID, payload_len: 0x1_0005 });
+    check!(assembler.next_item(&mut input) == Ok(Some(expected)));
+    check!(assembler.next_item(&mut input) == Ok(None));
     let kind = assembler.finish().map_err(|error| error.kind);
     check!(kind == Err(ErrorKind::UnexpectedEnd { missing: 0x1_0000 }));
     Ok(())
@@ -207,7 +202,7 @@ fn large_missing() -> Check {
         (b"R000100010000".as_slice(), 0x1_0000),
         (b"r0001fff".as_slice(), 0xfff + 8),
     ] {
-        let mut parser = Parser::<4095>::with_name_capacity().without_handshake();
+        let mut parser = Parser::<4095>::new().without_handshake();
         let mut rest = input;
         while parser.next_event(&mut rest).map_err(|_| line!())?.is_some() {}
         let kind = parser.finish().map_err(|error| error.kind);
@@ -225,7 +220,7 @@ fn large_written() -> Check {
     // Its payload of 5 bytes is not one of 65,541.
     let frame = Frame::SingleResult { id: ID, payload_len: 0x1_0005 };
     let mismatch = WriteError::PayloadMismatch { announced: 0x1_0005, given: 5 };
-    check!(writer.message(&frame, b"hello") == Err(mismatch));
+    check!(writer.message(Message { frame, payload: b"hello" }) == Err(mismatch));
     check!(
         writer.single_result(ID, b"hello")
             == Err(WriteError::BufferTooSmall { needed: 18, available: 3 })

@@ -17,13 +17,13 @@ impl Reader for Events {
     }
 
     fn whole<C: Consumer>(input: &mut Vec<u8>, consumer: &mut C) -> Result<(), Refused> {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         feed(&mut parser, input, consumer)?;
         parser.finish().map_err(|_| Refused)
     }
 
     fn pieces<C: Consumer>(wire: &[u8], size: usize, consumer: &mut C) -> Result<(), Refused> {
-        let mut parser = Parser::new();
+        let mut parser = Parser::<64>::new();
         let mut buffer = vec![0; size];
         for piece in wire.chunks(size) {
             let read = &mut buffer[..piece.len()];
@@ -60,13 +60,13 @@ impl<const P: usize, const N: usize> Reader for Assembled<P, N> {
     }
 
     fn whole<C: Consumer>(input: &mut Vec<u8>, consumer: &mut C) -> Result<(), Refused> {
-        let mut assembler = Assembler::<P, N>::with_name_capacity();
+        let mut assembler = Assembler::<P, N>::new();
         assemble(&mut assembler, input, consumer)?;
         assembler.finish().map_err(|_| Refused)
     }
 
     fn pieces<C: Consumer>(wire: &[u8], size: usize, consumer: &mut C) -> Result<(), Refused> {
-        let mut assembler = Assembler::<P, N>::with_name_capacity();
+        let mut assembler = Assembler::<P, N>::new();
         let mut buffer = vec![0; size];
         for piece in wire.chunks(size) {
             let read = &mut buffer[..piece.len()];

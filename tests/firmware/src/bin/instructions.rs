@@ -90,7 +90,7 @@ fn run() {
 
 fn read(message: &str, pieces: &str, stream: &[u8], piece: usize, messages: u32, sums: Sums) {
     const ROUNDS: u32 = 10;
-    let mut parser = Parser::new().without_handshake();
+    let mut parser = Parser::<64>::new().without_handshake();
     let mut seen = Sums::new(0, 0, 0);
 
     let watch = Stopwatch::start();
@@ -120,7 +120,7 @@ fn read(message: &str, pieces: &str, stream: &[u8], piece: usize, messages: u32,
 }
 
 /// What is counted: the loop of a program that reads.
-fn consume(parser: &mut Parser, input: &[u8], sums: &mut Sums) {
+fn consume(parser: &mut Parser<64>, input: &[u8], sums: &mut Sums) {
     let mut events = parser.feed(input);
     while let Some(event) = events.next() {
         match event {

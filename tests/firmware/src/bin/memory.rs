@@ -15,8 +15,8 @@ use core::hint::black_box;
 use core::mem::size_of;
 
 use gotalk::{
-    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Message, Messages, Name, Parser,
-    RequestId, Step, WriteError, Writer,
+    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Items, Message, Name, Parser,
+    PayloadWriter, RequestId, Step, WriteError, Writer,
 };
 use gotalk_firmware::measure::{self, depth, paint};
 use gotalk_firmware::{api, board, println};
@@ -61,8 +61,8 @@ macro_rules! measured {
 struct Deepest<T> {
     call: T,
     of: &'static str,
-    names: [&'static str; 24],
-    depths: [usize; 24],
+    names: [&'static str; 32],
+    depths: [usize; 32],
 }
 
 impl<T> Deepest<T> {
@@ -70,7 +70,7 @@ impl<T> Deepest<T> {
         // Safety: a copy of a table of function pointers, which are `Copy`; read as
         // volatile, so that the compiler does not know what they point at.
         let call = unsafe { core::ptr::read_volatile(table) };
-        Self { call, of, names: [""; 24], depths: [0; 24] }
+        Self { call, of, names: [""; 32], depths: [0; 32] }
     }
 
     fn note(&mut self, name: &'static str, depth: usize) {
@@ -120,7 +120,7 @@ fn sizes() {
     }
     sizes!(
         Parser<16>, Parser<64>, Parser<255>, Events<64>, Event, Step, Frame, Error,
-        Writer, WriteError, Assembler<256>, Messages<256, 64>, Item, Message,
+        Writer, PayloadWriter, WriteError, Assembler<256>, Items<256, 64>, Item, Message,
     );
 }
 
@@ -135,7 +135,7 @@ fn reading() {
             skipping(&mut read, pieces);
         }
     }
-    let parser = measured!(read.with_name_capacity());
+    let parser = measured!(read.new());
     black_box(measured!(read.without_handshake(parser)));
     read.report();
 }
@@ -146,12 +146,12 @@ fn by_step(read: &mut Deepest<api::Reading>, pieces: [&'static [u8]; 2]) {
         loop {
             let here = input;
             match measured!(read.step(&mut parser, here)) {
-                Ok((used, Some(step))) => {
+                (used, Ok(Some(step))) => {
                     black_box(measured!(read.event(&parser, here, step)));
                     input = &here[used..];
                 }
-                Ok((_, None)) => break,
-                Err(error) => {
+                (_, Ok(None)) => break,
+                (_, Err(error)) => {
                     black_box(measured!(read.protocol_code(&error)));
                     break;
                 }
@@ -192,7 +192,7 @@ fn skipping(read: &mut Deepest<api::Reading>, [head, tail]: [&'static [u8]; 2]) 
         black_box(event.is_ok());
     }
     measured!(read.skip_payload(&mut parser));
-    black_box(measured!(read.step(&mut parser, tail)).is_ok());
+    black_box(measured!(read.step(&mut parser, tail)).1.is_ok());
 }
 
 fn assembling() {
@@ -202,25 +202,32 @@ fn assembling() {
             let mut whole = measured!(assemble.new());
             for mut input in [&stream[..cut], &stream[cut..]] {
                 while let Ok(Some(item)) =
-                    measured!(assemble.next_message(forever(&mut whole), &mut input))
+                    measured!(assemble.next_item(forever(&mut whole), &mut input))
                 {
                     black_box(item);
                 }
                 black_box(measured!(assemble.finish(&whole)).is_ok());
             }
             measured!(assemble.reset(&mut whole));
+            for mut input in [&stream[..cut], &stream[cut..]] {
+                while let (used, Ok(Some(step))) = measured!(assemble.step(&mut whole, input)) {
+                    black_box(measured!(assemble.item(&whole, input, step)));
+                    input = &input[used..];
+                }
+            }
+            measured!(assemble.reset(&mut whole));
             for input in [&stream[..cut], &stream[cut..]] {
                 let mut items = measured!(assemble.feed(forever(&mut whole), input));
-                while let Some(item) = measured!(assemble.messages_next(forever(&mut items))) {
+                while let Some(item) = measured!(assemble.items_next(forever(&mut items))) {
                     black_box(item.is_ok());
                 }
-                black_box(measured!(assemble.messages_remaining(&items)));
-                black_box(measured!(assemble.messages_offset(&items)));
+                black_box(measured!(assemble.items_remaining(&items)));
+                black_box(measured!(assemble.items_offset(&items)));
             }
             black_box(measured!(assemble.offset(&whole)));
         }
     }
-    let whole = measured!(assemble.with_name_capacity());
+    let whole = measured!(assemble.new());
     black_box(measured!(assemble.without_handshake(whole)));
     assemble.report();
 }
@@ -270,7 +277,16 @@ fn writing() {
             for frame in &frames {
                 each! {
                     frame(frame);
-                    message(frame, payload);
+                    message(Message { frame: *frame, payload });
+                }
+                measured!(write.clear(&mut writer));
+                if let Ok(mut place) = measured!(write.begin(forever(&mut writer), frame)) {
+                    measured!(write.payload_write(&mut place, payload));
+                    black_box(measured!(write.payload_room(forever(&mut place))));
+                    measured!(write.payload_advance(&mut place, 1));
+                    black_box(measured!(write.payload_len(&place)));
+                    black_box(measured!(write.payload_is_empty(&place)));
+                    black_box(measured!(write.payload_commit(place)).is_ok());
                 }
             }
             let _ = black_box(results);
@@ -282,7 +298,10 @@ fn writing() {
         black_box(measured!(write.len(&writer)));
         black_box(measured!(write.is_empty(&writer)));
         black_box(measured!(write.capacity(&writer)));
+        black_box(measured!(write.available(&writer)));
+        black_box(measured!(write.is_closed(&writer)));
         black_box(measured!(write.as_bytes(&writer)));
+        black_box(measured!(write.into_bytes(writer)));
     }
     write.report();
 }

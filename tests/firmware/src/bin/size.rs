@@ -21,7 +21,7 @@ fn main() {
     use core::hint::black_box;
     use gotalk::{Event, Frame, Parser, Writer};
 
-    let mut parser = Parser::new();
+    let mut parser = Parser::<64>::new();
     let mut buffer = [0; 128];
     let mut request = None;
     loop {

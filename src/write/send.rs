@@ -1,0 +1,150 @@
+//! Bytes that have been written and not yet sent.
+
+use core::cell::Cell;
+use core::fmt;
+
+use crate::write::writer::Writer;
+
+/// A buffer of `N` bytes between a [`Writer`] and a transport that takes some bytes now and
+/// some later: a non-blocking socket, a UART's FIFO, DMA.
+///
+/// [`write`](Self::write) runs a writer on its free room. Give [`unsent`](Self::unsent) to
+/// the transport and tell [`sent`](Self::sent) how many bytes it took. Once a protocol error
+/// has been written, every later writer is closed too. A fresh buffer is all zeros, so that
+/// one in a `static` lies in `.bss`.
+///
+/// ```
+/// use gotalk::{SendBuffer, WriteError};
+/// use std::io::{self, Write};
+///
+/// /// Sends what the transport takes without waiting.
+/// fn send<const N: usize>(port: &mut impl Write, tx: &mut SendBuffer<N>) -> io::Result<()> {
+///     while !tx.is_empty() {
+///         match port.write(tx.unsent()) {
+///             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+///             Ok(n) => tx.sent(n),
+///             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+///             Err(error) => return Err(error),
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let mut tx = SendBuffer::<64>::new();
+/// tx.write(|writer| {
+///     writer.version()?;
+///     writer.notification("log", br#""hi""#)
+/// })?;
+/// let mut port = Vec::new();
+/// send(&mut port, &mut tx).unwrap();
+/// assert_eq!(port, br#"01n003log00000004"hi""#);
+/// # Ok::<(), WriteError>(())
+/// ```
+#[derive(Clone)]
+pub struct SendBuffer<const N: usize> {
+    bytes: [u8; N],
+    /// What is unsent lies from `start` to `end`.
+    start: usize,
+    end: usize,
+    closed: bool,
+}
+
+impl<const N: usize> Default for SendBuffer<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> SendBuffer<N> {
+    /// A buffer with nothing to send.
+    pub const fn new() -> Self {
+        Self { bytes: [0; N], start: 0, end: 0, closed: false }
+    }
+
+    /// Runs `write` with a writer that appends behind what is unsent, and gives its result.
+    /// The writer has all the room that there is: `N` bytes less those that are unsent, which
+    /// are moved to the front first. What the writer has written is kept, whatever `write`
+    /// returns: each message is whole or not there at all.
+    pub fn write<R>(&mut self, write: impl FnOnce(&mut Writer<'_>) -> R) -> R {
+        self.move_to_front();
+        let free = self.bytes.get_mut(self.end..).unwrap_or_default();
+        let mut writer = Writer { buffer: free, len: 0, closed: self.closed };
+        let result = write(&mut writer);
+        let (len, closed) = (writer.len, writer.closed);
+        // A caller could have put another writer in the place of this one.
+        self.end = self.end.saturating_add(len).min(N);
+        self.closed = closed;
+        result
+    }
+
+    /// The bytes to send next.
+    pub fn unsent(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Forgets the first `len` bytes of [`unsent`](Self::unsent): the transport has them. More
+    /// than there are count as all.
+    pub const fn sent(&mut self, len: usize) {
+        if len < self.end.saturating_sub(self.start) {
+            self.start = self.start.wrapping_add(len);
+        } else {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Whether all has been sent.
+    pub const fn is_empty(&self) -> bool {
+        self.start >= self.end
+    }
+
+    /// Whether a protocol error has been written: send what is unsent, and close.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Back to the state of the constructor, for another connection.
+    pub const fn reset(&mut self) {
+        self.start = 0;
+        self.end = 0;
+        self.closed = false;
+    }
+
+    fn move_to_front(&mut self) {
+        if self.start == 0 {
+            return;
+        }
+        // Not `copy_within`, of which a linker does not see that it cannot panic.
+        let cells = Cell::from_mut(self.bytes.as_mut_slice()).as_slice_of_cells();
+        let unsent = cells.get(self.start..self.end).unwrap_or_default();
+        for (to, from) in cells.iter().zip(unsent) {
+            to.set(from.get());
+        }
+        self.end = unsent.len();
+        self.start = 0;
+    }
+}
+
+/// How much is unsent, not what lies in the buffer.
+impl<const N: usize> fmt::Debug for SendBuffer<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendBuffer")
+            .field("unsent", &self.unsent().len())
+            .field("capacity", &N)
+            .field("closed", &self.closed)
+            .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const N: usize> defmt::Format for SendBuffer<N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(
+            f,
+            "SendBuffer {{ unsent: {=usize}, capacity: {=usize}, closed: {=bool} }}",
+            self.unsent().len(),
+            N,
+            self.closed
+        );
+    }
+}
