@@ -1,15 +1,15 @@
 //! Whole messages, put together in a buffer of fixed size.
 //!
 //! A message that lies whole in the input is handed out from there. Of any other, the name
-//! goes into the parser's buffer and the payload into the assembler's. [`Assembler::step`]
-//! decides which; [`Assembler::item`] has to find the message in the same place, by what the
-//! step says: `Found::FrameInInput` and `Found::Frame` mean that the payload ends where the
-//! step's input ends, `Found::Payload` that it lies in the buffer.
+//! goes into the parser's buffer and the payload into the assembler's. [`Assembler::find`]
+//! decides which and gives a [`Place`]; [`Assembler::show`] makes the item of it. A [`Step`]
+//! is a place without the borrow: if you change what `step` says of a place, also change
+//! `item`, which turns it back.
 
 use core::fmt;
 
 use crate::Error;
-use crate::read::machine::Found;
+use crate::read::machine::{Failed, Found};
 use crate::read::parser::{Parser, Step};
 use crate::wire::copy::put;
 use crate::wire::frame::{Frame, MessageType, VERSION};
@@ -69,6 +69,16 @@ pub enum Item<'a> {
     /// an error result ([`MessageType::is_request`]). The id of a result is your own
     /// ([`MessageType::is_result`]): your request is over, and nothing is to be sent.
     PayloadTooLong(Frame<'a>),
+}
+
+/// Where a message that was found lies.
+enum Place<'b> {
+    /// Nowhere: it is the version, or a message that is too long.
+    Nowhere(Found),
+    /// Its payload is this slice of the input.
+    Input(Found, &'b [u8]),
+    /// Its name and its payload are in the buffers.
+    Buffer,
 }
 
 /// A [`Parser`] that yields whole messages, with payloads of up to `P` bytes and names of
@@ -147,14 +157,10 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
         input: &mut &'b [u8],
     ) -> Result<Option<Item<'s>>, Error> {
         let bytes = *input;
-        let (read, step) = self.step(bytes);
-        if let Some(rest) = bytes.get(read..) {
-            *input = rest;
-        }
-        match step {
-            Ok(Some(step)) => Ok(Some(self.item(bytes, step))),
+        match self.find(input) {
+            Ok(Some(place)) => Ok(Some(self.show(bytes, place))),
             Ok(None) => Ok(None),
-            Err(error) => Err(error),
+            Err(_) => Err(self.parser.machine.error()),
         }
     }
 
@@ -212,78 +218,101 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
     /// assert_eq!(items, 2);
     /// # io::Result::Ok(())
     /// ```
-    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn step(&mut self, input: &[u8]) -> (usize, Result<Option<Step>, Error>) {
         let mut rest = input;
-        let found = loop {
-            let bytes = rest;
+        let place = self.find(&mut rest);
+        let len = input.len().wrapping_sub(rest.len());
+        let step = match place {
+            Ok(Some(Place::Input(found, _) | Place::Nowhere(found))) => Some(Step { found, len }),
+            Ok(Some(Place::Buffer)) => Some(Step { found: Found::Payload, len }),
+            Ok(None) => None,
+            Err(_) => return (len, Err(self.parser.machine.error())),
+        };
+        (len, Ok(step))
+    }
+
+    /// The item that a step has found. Pass the same `input`, before the next call to
+    /// [`step`](Self::step). With anything else the item is wrong, but nothing panics.
+    pub fn item<'a>(&'a self, input: &'a [u8], step: Step) -> Item<'a> {
+        let place = match step.found {
+            Found::Version | Found::NameTooLong => Place::Nowhere(step.found),
+            Found::Payload => Place::Buffer,
+            found if u64::from(self.len) > P as u64 => Place::Nowhere(found),
+            found => {
+                let start = step.len.wrapping_sub(self.len as usize);
+                Place::Input(found, input.get(start..step.len).unwrap_or_default())
+            }
+        };
+        self.show(input, place)
+    }
+
+    /// Reads up to the end of the next message, and says where it is.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn find<'b>(&mut self, input: &mut &'b [u8]) -> Result<Option<Place<'b>>, Failed> {
+        loop {
+            let bytes = *input;
             let (len, outcome) = self.parser.advance(bytes);
-            let (taken, after) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
-            rest = after;
-            match outcome {
-                Ok(Some(found @ (Found::Frame | Found::FrameInInput))) => {
+            let (taken, rest) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));
+            *input = rest;
+            let Some(found) = outcome? else { return Ok(None) };
+            match found {
+                Found::Version | Found::NameTooLong => return Ok(Some(Place::Nowhere(found))),
+                Found::Frame | Found::FrameInInput => {
                     let header = &self.parser.machine.header;
                     if !header.message_type.has_payload() {
                         self.len = 0;
-                        break Ok(Some(found));
+                        return Ok(Some(Place::Input(found, &[])));
                     }
-                    self.len = header.last;
-                    if u64::from(self.len) > P as u64 {
+                    let size = header.last;
+                    self.len = size;
+                    if u64::from(size) > P as u64 {
                         self.parser.skip_payload();
-                        break Ok(Some(found));
+                        return Ok(Some(Place::Nowhere(found)));
                     }
                     // It is at most `P`, and so a `usize`.
-                    if let Some(after) = rest.get(self.len as usize..) {
-                        // Cannot fail: it is payload, and all there.
-                        let _ = self.parser.advance(rest);
-                        rest = after;
-                        break Ok(Some(found));
+                    if let Some((payload, rest)) = rest.split_at_checked(size as usize) {
+                        self.parser.machine.take_payload();
+                        *input = rest;
+                        return Ok(Some(Place::Input(found, payload)));
                     }
                     self.parser.keep_name(bytes, found);
                     self.len = 0;
                 }
-                Ok(Some(Found::Payload)) => {
+                Found::Payload => {
                     if let Some(free) = self.payload.get_mut(self.len as usize..) {
                         put(free, taken);
                     }
                     self.len = self.len.wrapping_add(len as u32);
                     if self.parser.machine.header.last == 0 {
-                        break Ok(Some(Found::Payload));
+                        return Ok(Some(Place::Buffer));
                     }
                 }
-                Ok(found) => break Ok(found),
-                Err(_) => break Err(self.parser.machine.error()),
             }
-        };
-        let len = input.len().wrapping_sub(rest.len());
-        (len, found.map(|found| found.map(|found| Step { found, len })))
+        }
     }
 
-    /// The item that a step has found. Pass the same `input`, before the next call to
-    /// [`step`](Self::step). With anything else the item is wrong, but nothing panics.
+    /// The item at a place that was found in `input`.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub fn item<'a>(&'a self, input: &'a [u8], step: Step) -> Item<'a> {
+    fn show<'a>(&'a self, input: &'a [u8], place: Place<'a>) -> Item<'a> {
         let header = &self.parser.machine.header;
         let message_type = header.message_type;
-        let last = if message_type.has_payload() { self.len } else { header.last };
-        let len = self.len as usize;
-        let (found, payload) = match step.found {
-            Found::Version => return Item::Version(VERSION),
-            Found::NameTooLong => {
+        let (found, payload) = match place {
+            Place::Nowhere(Found::Version) => return Item::Version(VERSION),
+            Place::Nowhere(Found::NameTooLong) => {
                 let id = self.parser.machine.id();
                 return Item::NameTooLong { message_type, id, name_len: header.name_len };
             }
-            Found::Frame | Found::FrameInInput => {
-                if u64::from(self.len) > P as u64 {
-                    return Item::PayloadTooLong(self.parser.frame(input, step.found, last));
-                }
-                (step.found, input.get(step.len.wrapping_sub(len)..step.len))
+            Place::Nowhere(found) => {
+                return Item::PayloadTooLong(self.parser.frame(input, found, self.len));
             }
+            Place::Input(found, payload) => (found, payload),
             // The name is in the parser's buffer by now.
-            Found::Payload => (Found::Frame, self.payload.get(..len)),
+            Place::Buffer => {
+                (Found::Frame, self.payload.get(..self.len as usize).unwrap_or_default())
+            }
         };
-        let frame = self.parser.frame(input, found, last);
-        Item::Message(Message { frame, payload: payload.unwrap_or_default() })
+        let last = if message_type.has_payload() { payload.len() as u32 } else { header.last };
+        Item::Message(Message { frame: self.parser.frame(input, found, last), payload })
     }
 
     /// Checks that the input may end here. Call it when the transport has ended; it changes

@@ -134,7 +134,7 @@ impl Machine {
     pub(crate) const fn new(bare: bool) -> Self {
         Self {
             offset: 0,
-            header: Header::new(MessageType::Notification),
+            header: Header::new(MessageType::RetryResult),
             left: 0,
             state: State::Start,
             failed_in: State::Start,
@@ -395,6 +395,13 @@ impl Machine {
             State::Start if self.bare => Ok(()),
             _ => Err(self.error()),
         }
+    }
+
+    /// Reads the whole payload that has just begun, for a caller who has all of it.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn take_payload(&mut self) {
+        self.offset = self.offset.wrapping_add(self.header.last.into());
+        self.begin(State::Type, 1);
     }
 
     pub(crate) fn skip_payload(&mut self) {

@@ -79,9 +79,9 @@ impl<const P: usize, const N: usize> TryFrom<Message<'_>> for OwnedMessage<P, N>
         if u32::try_from(payload.len()) != Ok(announced) {
             return Err(OwnedError::PayloadMismatch { announced, given: payload.len() });
         }
-        let name = frame.name().unwrap_or_default();
+        let (header, name) = frame.parts();
         Ok(Self {
-            header: (&frame).into(),
+            header,
             name: Vec::from_slice(name.as_bytes())
                 .map_err(|_| OwnedError::NameTooLong { len: name.len() })?,
             payload: Vec::from_slice(payload)

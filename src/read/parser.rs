@@ -419,7 +419,9 @@ impl<'b, const N: usize> Events<'_, 'b, N> {
             return None;
         }
         let event = self.parser.take(&mut self.input);
-        self.failed = matches!(event, Some(Err(_)));
+        if let Some(Err(_)) = event {
+            self.failed = true;
+        }
         event
     }
 

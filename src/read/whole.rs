@@ -32,8 +32,13 @@ pub(crate) fn header(input: &[u8], capacity: usize) -> Option<(Header, usize)> {
         }
         header.name_len = name_len as u16;
         rest = rest.get(name_len..)?;
-    } else if LARGE && message_type.extra_len() > 0 {
-        header.extra = number(&mut rest, message_type.extra_len())?;
+    } else if LARGE {
+        // Two calls, so that each knows its width when it is compiled.
+        match message_type.extra_len() {
+            8 => header.extra = number(&mut rest, 8)?,
+            4 => header.extra = number(&mut rest, 4)?,
+            _ => {}
+        }
     }
     header.last = number(&mut rest, 8)?;
     Some((header, input.len().wrapping_sub(rest.len())))

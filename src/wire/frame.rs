@@ -37,8 +37,9 @@ pub const MAX_HEADER_LEN: usize = MessageType::SingleRequest.header_len(MAX_NAME
 /// The type of a message, which is its first byte ([section 1](crate::protocol#section-1)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-// The numbers put types that have the same fields side by side: a name up to 2, an id from 1
-// to 7, a payload up to 7. Each question is then one comparison.
+// The numbers put types that have the same fields side by side, so that each question about
+// a type is one or two comparisons: an id up to 6, a payload up to 7, `is_rare` outside of 1
+// to 7.
 pub enum MessageType {
     /// `r`: a request in one message, answered by one result.
     SingleRequest = 1,
@@ -53,9 +54,9 @@ pub enum MessageType {
     /// `E`: the request was at fault and is not to be made again as it is.
     ErrorResult = 6,
     /// `e`: the responder was at fault; the request may be made again after a wait.
-    RetryResult = 7,
+    RetryResult = 0,
     /// `n`: a message that is never answered.
-    Notification = 0,
+    Notification = 7,
     /// `h`: the sender is alive, and how busy it is.
     Heartbeat = 8,
     /// `f`: the sender is about to close the connection, and why.
@@ -386,22 +387,25 @@ impl Header {
     }
 }
 
-impl From<&Frame<'_>> for Header {
+impl<'a> Frame<'a> {
+    /// The header and, apart, its name, which is empty where the type has none.
     #[inline]
-    fn from(frame: &Frame<'_>) -> Self {
-        let (extra, last) = match *frame {
-            Frame::RetryResult { wait_ms, payload_len, .. } => (wait_ms, payload_len),
-            Frame::Heartbeat { load, time } => (load.into(), time),
-            Frame::ProtocolError { code } => (0, code.into()),
-            _ => (0, frame.payload_len().unwrap_or(0)),
+    pub(crate) fn parts(&self) -> (Header, Name<'a>) {
+        let (extra, last) = match *self {
+            Self::RetryResult { wait_ms, payload_len, .. } => (wait_ms, payload_len),
+            Self::Heartbeat { load, time } => (load.into(), time),
+            Self::ProtocolError { code } => (0, code.into()),
+            _ => (0, self.payload_len().unwrap_or(0)),
         };
-        Self {
+        let name = self.name().unwrap_or_default();
+        let header = Header {
             extra,
             last,
-            id: frame.id().unwrap_or(RequestId::new([0; 4])),
-            name_len: frame.name().unwrap_or_default().len() as u16,
-            message_type: frame.message_type(),
-        }
+            id: self.id().unwrap_or(RequestId::new([0; 4])),
+            name_len: name.len() as u16,
+            message_type: self.message_type(),
+        };
+        (header, name)
     }
 }
 

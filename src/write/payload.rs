@@ -9,7 +9,7 @@ use core::fmt;
 
 use crate::WriteError;
 use crate::wire::copy::put;
-use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, MessageType};
+use crate::wire::frame::{Frame, MAX_NAME_LEN, MessageType};
 use crate::write::writer::{Writer, put_header, put_number};
 
 /// A message whose payload is being written in place: [`Writer::begin`].
@@ -31,9 +31,8 @@ pub struct PayloadWriter<'w, 'b> {
 
 impl<'w, 'b> PayloadWriter<'w, 'b> {
     pub(crate) fn new(writer: &'w mut Writer<'b>, frame: &Frame<'_>) -> Result<Self, WriteError> {
-        let header = Header::from(frame);
+        let (header, name) = frame.parts();
         let message_type = header.message_type;
-        let name = frame.name().unwrap_or_default();
         if message_type.has_name() && name.is_empty() {
             return Err(WriteError::EmptyName);
         }
@@ -43,7 +42,7 @@ impl<'w, 'b> PayloadWriter<'w, 'b> {
         if writer.closed {
             return Err(WriteError::Closed);
         }
-        let header_len = frame.header_len();
+        let header_len = message_type.header_len(name.len());
         let len = writer.len;
         if let Some(room) = writer.buffer.get_mut(len..).and_then(|free| free.get_mut(..header_len))
         {

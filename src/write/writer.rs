@@ -298,7 +298,8 @@ impl<'b> Writer<'b> {
     /// # Ok::<(), gotalk::WriteError>(())
     /// ```
     pub fn frame(&mut self, frame: &Frame<'_>) -> Result<(), WriteError> {
-        self.write(&frame.into(), frame.name().unwrap_or_default(), &[])
+        let (header, name) = frame.parts();
+        self.write(&header, name, &[])
     }
 
     /// Writes a whole message: any frame that a parser can yield, and its payload.
@@ -309,11 +310,12 @@ impl<'b> Writer<'b> {
     /// the frame says, and those of [`frame`](Self::frame).
     pub fn message(&mut self, message: Message<'_>) -> Result<(), WriteError> {
         let Message { frame, payload } = message;
-        let announced = frame.payload_len().unwrap_or(0);
+        let (header, name) = frame.parts();
+        let announced = if header.message_type.has_payload() { header.last } else { 0 };
         if u32::try_from(payload.len()) != Ok(announced) {
             return Err(WriteError::PayloadMismatch { announced, given: payload.len() });
         }
-        self.write(&(&frame).into(), frame.name().unwrap_or_default(), payload)
+        self.write(&header, name, payload)
     }
 
     /// Begins a message whose payload is written in place, straight into the buffer: JSON,
