@@ -1,21 +1,44 @@
-//! The inspector of `examples/inspect.rs`: its output, its exit codes, and that
-//! neither depends on how the bytes arrive.
+//! `gotalk inspect`: its output, its exit codes, and that neither depends on how the
+//! bytes arrive.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 
+use clap::Parser;
 use serde_json::Value;
 
-#[path = "../examples/inspect/mod.rs"]
+#[allow(dead_code)]
+#[path = "../src/args.rs"]
+mod args;
+#[path = "../src/escape.rs"]
+mod escape;
+#[path = "../src/inspect/mod.rs"]
 mod inspect;
+#[path = "../src/library.rs"]
+mod library;
+#[allow(dead_code)]
+#[path = "../src/output.rs"]
+mod output;
 
 #[path = "inspect/conversation.rs"]
 mod conversation;
+#[path = "inspect/json.rs"]
+mod json_lines;
 #[path = "inspect/program.rs"]
 mod program;
 
-const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conversations/");
+const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conversations/");
+
+/// The command line behind `gotalk inspect`.
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    args: args::Inspect,
+}
+
+fn parse(args: &[&str]) -> args::Inspect {
+    Line::parse_from([&["inspect"], args].concat()).args
+}
 
 #[derive(Debug, PartialEq)]
 struct Output {
@@ -25,9 +48,8 @@ struct Output {
 }
 
 fn run(args: &[&str], mut stdin: impl Read) -> Output {
-    let args: Vec<OsString> = args.iter().map(OsString::from).collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = inspect::run(&args, &mut stdin, &mut out, &mut err);
+    let code = inspect::run(&parse(args), &mut stdin, &mut out, &mut err);
     let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).expect("output is UTF-8"));
     Output { code, out, err }
 }
@@ -356,89 +378,6 @@ fn a_different_version_is_bad_input() {
 }
 
 #[test]
-fn json_says_what_an_independent_decoder_found() {
-    for entry in manifest() {
-        let mut objects = json(&["-"], capture(&entry).as_slice()).into_iter();
-        let mut next = || objects.next().expect("one more object");
-        if let Some(version) = entry["version"].as_u64().filter(|_| entry["error_kind"].is_null()) {
-            let object = next();
-            assert_eq!(
-                (&object["type"], number(&object["version"])),
-                (&"version".into(), version as usize)
-            );
-        } else if entry["error_kind"] != "unsupported_version" && entry["error_offset"] != 0 {
-            assert_eq!(next()["type"], "version");
-        }
-        for message in entry["messages"].as_array().expect("a list") {
-            let object = next();
-            let kind: String = text(&object["type"]).split('_').map(capitalised).collect();
-            assert_eq!(kind, text(&message["kind"]));
-            for key in ["offset", "id", "name", "name_hex", "wait", "load", "time", "code", "size"]
-            {
-                assert_eq!(object[key], message[key], "{key} of {message}");
-            }
-            if let Some(payload) = payload(message) {
-                assert_eq!(self::payload(&object), Some(payload), "{message}");
-            }
-        }
-        let ending = next();
-        match text(&entry["end"]) {
-            "clean" => assert_eq!(ending["type"], "clean"),
-            "truncated" => {
-                assert_eq!(ending["type"], "truncated");
-                assert_eq!(ending["missing"], entry["missing"]);
-            }
-            _ => {
-                assert_eq!(ending["type"], "bad_input");
-                assert_eq!(ending["offset"], entry["error_offset"]);
-                let excerpt = next();
-                let byte = from_hex(text(&excerpt["hex"]))[number(&excerpt["mark"])];
-                assert_eq!(Some(u64::from(byte)), entry["error_byte"].as_u64());
-            }
-        }
-        let summary = objects.rfind(|object| object["type"] == "summary").expect("a summary");
-        assert_eq!(number(&summary["messages"]), entry["messages"].as_array().map_or(0, Vec::len));
-    }
-}
-
-/// The payload as text or hex, whichever is given.
-fn payload(object: &Value) -> Option<Vec<u8>> {
-    match (&object["payload"], &object["payload_hex"]) {
-        (Value::String(text), _) => Some(text.clone().into_bytes()),
-        (_, Value::String(hex)) => Some(from_hex(hex)),
-        _ => None,
-    }
-}
-
-fn from_hex(hex: &str) -> Vec<u8> {
-    let digits = (0..hex.len()).step_by(2);
-    digits.map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
-}
-
-fn capitalised(word: &str) -> String {
-    word[..1].to_uppercase() + &word[1..]
-}
-
-#[test]
-fn json_keeps_every_byte_of_ids_and_names() {
-    for byte in 0..=u8::MAX {
-        let (id, name) = ([byte, b'a', byte, 0], [b'<', byte, b'>']);
-        let input = message(&[b"r", id.as_slice(), b"003", &name].concat(), &[byte]);
-        let objects = json(&["--no-handshake", "-"], input.as_slice());
-        let object = &objects[0];
-        assert_eq!(from_hex(text(&object["id"])), id);
-        assert_eq!(object.get("id_text"), None);
-        match std::str::from_utf8(&name) {
-            Ok(name) => assert_eq!(text(&object["name"]), name),
-            Err(_) => assert_eq!(from_hex(text(&object["name_hex"])), name),
-        }
-        assert_eq!(payload(object), Some(vec![byte]));
-    }
-    let objects = json(&["--no-handshake", "-"], "R\"\\'/00000002é".as_bytes());
-    assert_eq!((text(&objects[0]["id_text"]), text(&objects[0]["payload"])), ("\"\\'/", "é"));
-}
-
-#[test]
 fn a_preview_is_text_up_to_a_character_that_is_cut() {
     for (payload, shown) in [
         ("é".repeat(32), format!("'{}'", "é".repeat(32))),
@@ -460,14 +399,21 @@ fn a_preview_is_text_up_to_a_character_that_is_cut() {
 
 #[test]
 fn nothing_in_a_capture_reaches_the_terminal_as_a_command() {
-    let strange: String = (0..0x2100).filter_map(char::from_u32).collect();
+    let planes =
+        [0..0x3200, 0xfe00..0x1_0000, 0x1_bc00..0x1_bd00, 0x1_d100..0x1_d200, 0xe_0000..0xe_1000];
+    let strange: String = planes.into_iter().flatten().filter_map(char::from_u32).collect();
     for part in strange.chars().collect::<Vec<char>>().chunks(16) {
         let part: String = part.iter().collect();
         let name = format!("n{:03x}{part}", part.len());
         let input = message(name.as_bytes(), part.as_bytes());
         let output = run(&["--no-handshake", "-"], input.as_slice());
-        let bidi = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
-        let harmful = |c: char| (c.is_control() && c != '\n') || bidi(c);
+        // The greater part of Default_Ignorable_Code_Point, and what ends a line.
+        let unseen = |c| {
+            matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{feff}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+        };
+        let harmful = |c: char| (c.is_control() && c != '\n') || unseen(c);
         assert!(!output.out.contains(harmful), "{}", output.out.escape_debug());
         assert_eq!(output.out.lines().count(), 7, "a message stays on its line");
     }

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gotalk::{ErrorCode, Event, Frame, MAX_HEADER_LEN, Parser, WriteError, Writer};
 
+use crate::library;
+
 /// The longest name that is read.
 pub(crate) const NAME: usize = 255;
 /// The size of each buffer, two a connection. Any header fits, and so does any message
@@ -47,15 +49,15 @@ pub(crate) struct Incoming<R> {
 impl<R: Read> Incoming<R> {
     pub(crate) fn new(from: R) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { from, parser: Parser::with_name_capacity(), buffer, start: 0, end: 0 }
+        Self { from, parser: library::parser(true), buffer, start: 0, end: 0 }
     }
 
     /// The next event in what has been read; `None`: it is time to [`fill`](Self::fill).
     pub(crate) fn next_event(&mut self) -> Result<Option<Event<'_>>, gotalk::Error> {
         let unread = &self.buffer[self.start..self.end];
-        let (used, step) = self.parser.step(unread)?;
+        let (used, step) = library::step(&mut self.parser, unread);
         self.start += used;
-        Ok(step.map(|step| self.parser.event(unread, step)))
+        Ok(step?.map(|step| self.parser.event(unread, step)))
     }
 
     /// Reads once, if all that was read has been taken. 0: the input has ended.
@@ -164,8 +166,12 @@ pub(crate) enum End {
     PeerGaveUp(ErrorCode),
     /// Nothing came in time.
     Silence,
+    /// Not all came in time.
+    TimeUp,
     /// The connection failed, or the peer does not read.
     Lost(io::Error),
+    /// The result came, and cannot be written.
+    Unprinted(io::Error),
 }
 
 impl End {
@@ -173,8 +179,8 @@ impl End {
     pub(crate) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Protocol(error) => error.protocol_code(),
-            Self::Silence => Some(ErrorCode::TIMEOUT),
-            Self::Closed | Self::PeerGaveUp(_) | Self::Lost(_) => None,
+            Self::Silence | Self::TimeUp => Some(ErrorCode::TIMEOUT),
+            Self::Closed | Self::PeerGaveUp(_) | Self::Lost(_) | Self::Unprinted(_) => None,
         }
     }
 }
@@ -186,8 +192,9 @@ impl fmt::Display for End {
             Self::Protocol(error) => error.fmt(f),
             Self::PeerGaveUp(code) => write!(f, "the peer gave up: {code}"),
             Self::Silence => f.write_str("nothing came in time"),
+            Self::TimeUp => f.write_str("the time is up"),
             Self::Lost(error) if timed_out(error) => f.write_str("the peer does not read"),
-            Self::Lost(error) => error.fmt(f),
+            Self::Lost(error) | Self::Unprinted(error) => error.fmt(f),
         }
     }
 }

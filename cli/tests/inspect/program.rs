@@ -2,20 +2,17 @@
 //! and output, and the program itself.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 
-use super::{CAPTURES, every_type, inspect, message, run};
+use super::{CAPTURES, every_type, inspect, message, parse, run};
 
 #[test]
 fn wrong_use_is_told_with_the_right_one() {
     for args in [
-        [].as_slice(),
-        &["--json"],
-        &["--no-such-option", "-"],
+        ["--no-such-option", "-"].as_slice(),
         &["-", "-"],
         &["one", "two"],
         &["--client", "-"],
@@ -25,14 +22,16 @@ fn wrong_use_is_told_with_the_right_one() {
         &["--client", "a", "--server", "b", "c"],
         &["--client", "-", "--server", "-"],
     ] {
-        let output = run(args, io::empty());
-        assert_eq!((output.code, output.out.as_str()), (64, ""), "{args:?}");
-        assert!(output.err.starts_with("inspect: "), "{}", output.err);
-        assert!(output.err.contains("\nusage: inspect "), "{}", output.err);
+        let output = program().args(args).stdin(Stdio::null()).output().expect("the program runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            (output.status.code(), output.stdout.as_slice()),
+            (Some(64), &b""[..]),
+            "{args:?}"
+        );
+        assert!(told.starts_with("error: "), "{told}");
+        assert!(told.contains("Usage: gotalk inspect ") || told.contains("try '--help'"), "{told}");
     }
-    let output = run(&["--help"], io::empty());
-    assert_eq!((output.code, output.err.as_str()), (0, ""));
-    assert!(output.out.contains("\nusage: inspect "));
 }
 
 #[test]
@@ -43,7 +42,7 @@ fn a_file_that_cannot_be_read() {
     for args in [[missing.as_str()].as_slice(), &both, &[CAPTURES]] {
         let output = run(args, io::empty());
         assert_eq!(output.code, 66);
-        assert!(output.err.starts_with("inspect: cannot read "), "{}", output.err);
+        assert!(output.err.starts_with("gotalk: cannot read "), "{}", output.err);
         assert!(output.err.contains(args[args.len() - 1]), "{}", output.err);
     }
 }
@@ -69,7 +68,7 @@ fn input_that_fails_midway_has_shown_what_came_before() {
         "{}",
         output.out
     );
-    assert!(output.err.starts_with("inspect: cannot read the standard input: "), "{}", output.err);
+    assert!(output.err.starts_with("gotalk: cannot read the standard input: "), "{}", output.err);
 }
 
 #[test]
@@ -117,9 +116,9 @@ impl Write for Closing {
 
 #[test]
 fn a_pipe_that_closes_early_ends_it_quietly() {
-    for mode in ["--no-handshake", "--json"] {
+    for mode in [["--no-handshake", "-"].as_slice(), &["--no-handshake", "--json", "-"]] {
         for room in [0, 1, 100, 100_000] {
-            let args = ["--no-handshake", mode, "-"].map(OsString::from);
+            let args = parse(mode);
             let mut out = Closing(room, ErrorKind::BrokenPipe);
             let mut err = Vec::new();
             let code = inspect::run(&args, &mut Endless, &mut out, &mut err);
@@ -133,10 +132,10 @@ fn output_that_fails_otherwise_is_told() {
     for room in [0, 100] {
         let mut out = Closing(room, ErrorKind::StorageFull);
         let mut err = Vec::new();
-        let args = ["-".into()];
+        let args = parse(&["-"]);
         let code = inspect::run(&args, &mut every_type().as_slice(), &mut out, &mut err);
         assert_eq!(code, 74);
-        assert!(err.starts_with(b"inspect: cannot write: "));
+        assert!(err.starts_with(b"gotalk: cannot write: "));
     }
 }
 
@@ -176,30 +175,15 @@ fn a_message_is_shown_before_more_input_is_awaited() {
     }
     let mut screen = Screen::default();
     let mut dialogue = Dialogue { screen: screen.clone(), sent: 0 };
-    let args = ["--no-handshake".into(), "-".into()];
+    let args = parse(&["--no-handshake", "-"]);
     let code = inspect::run(&args, &mut dialogue, &mut screen, &mut Vec::new());
     assert_eq!((code, dialogue.sent), (0, 20));
 }
 
-/// The program as cargo has built it beside this test, under the emulator that this
-/// test runs under if there is one.
 fn program() -> Command {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-    let program: PathBuf =
-        profile.join("examples").join("inspect").with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(program.exists(), "run `cargo build --example inspect` with the options of this test");
-    let target = profile.parent().and_then(Path::file_name).expect("target or a triple");
-    let target = target.to_string_lossy().to_uppercase().replace('-', "_");
-    match std::env::var(format!("CARGO_TARGET_{target}_RUNNER")) {
-        Ok(runner) => {
-            let mut words = runner.split_whitespace();
-            let mut command = Command::new(words.next().expect("a runner"));
-            command.args(words).arg(program);
-            command
-        }
-        Err(_) => Command::new(program),
-    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_gotalk"));
+    program.arg("inspect");
+    program
 }
 
 #[test]
@@ -227,9 +211,12 @@ fn the_program_reads_a_pipe_and_a_file() {
     assert_eq!(String::from_utf8_lossy(&cut.stdout), expected.out);
     assert_eq!((cut.status.code(), expected.code), (Some(2), 2));
 
-    let wrong = program().output().expect("the program runs");
-    assert_eq!(wrong.status.code(), Some(64));
-    assert!(wrong.stderr.starts_with(b"inspect: no file given\n"));
+    // Without a file it reads the pipe too.
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    writer.write_all(&bytes).expect("it fits");
+    drop(writer);
+    let piped = program().stdin(reader).output().expect("the program runs");
+    assert_eq!(piped.stdout, file.stdout);
 }
 
 #[test]
@@ -254,4 +241,16 @@ fn the_program_survives_a_closed_pipe() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// Nobody types Gotalk, so whoever starts it bare is told how it is used.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_is_no_input() {
+    let terminal = File::open("/dev/ptmx").expect("a terminal");
+    let wrong = program().stdin(terminal).output().expect("the program runs");
+    assert_eq!(wrong.status.code(), Some(64));
+    let told = String::from_utf8_lossy(&wrong.stderr);
+    assert!(told.starts_with("error: give a file, or a pipe"), "{told}");
+    assert!(told.contains("\nUsage: gotalk inspect "), "{told}");
 }

@@ -11,6 +11,7 @@ use gotalk::{MessageType, RequestId};
 
 use super::Side;
 use super::capture::Record;
+use crate::library;
 
 /// A result is held back until its request has been seen, but not for ever: with so
 /// many requests in flight its own is taken to stand before the capture.
@@ -157,8 +158,7 @@ impl Requests {
 }
 
 fn is_result(record: &Record) -> bool {
-    use MessageType::{ErrorResult, RetryResult, SingleResult, StreamResult};
-    matches!(record.message, Some(SingleResult | StreamResult | ErrorResult | RetryResult))
+    record.message.is_some_and(library::is_result)
 }
 
 /// Whether no further result of the same request is to follow.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use gotalk::{ErrorCode, Event, Frame, MAX_NAME_LEN, Name, RequestId, WriteError};
 
-use crate::text::{Excerpt, too_long, unknown};
+use crate::text::{self, Excerpt, too_long, unknown};
 use crate::wire::{self, End, HEARTBEAT, Incoming, NAME, Outgoing};
 
 /// There is one request on the connection, so any id will do.
@@ -22,15 +22,28 @@ const ID: RequestId = RequestId::new(*b"0001");
 /// What to put up with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// The longest time to connect.
+    pub(crate) connect: Duration,
     /// The longest wait for the next sign of the answer.
     pub(crate) patience: Duration,
     /// The longest time to see a peer off that is told why.
     pub(crate) goodbye: Duration,
+    /// When all of it is to be over, if that is set.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { patience: Duration::from_secs(30), goodbye: Duration::from_secs(1) }
+        let [connect, patience, goodbye] = [10, 30, 1].map(Duration::from_secs);
+        Self { connect, patience, goodbye, until: None }
+    }
+}
+
+impl Limits {
+    /// When the connection is to be there, if it is begun now.
+    pub(crate) fn connect_by(&self) -> Instant {
+        let by = Instant::now() + self.connect;
+        self.until.map_or(by, |until| until.min(by))
     }
 }
 
@@ -92,7 +105,7 @@ pub(crate) fn call(
             drop(running);
         });
         let mut reader = Reader { notes, orders: Some(orders), takes: Takes::Nothing };
-        let answer = reader.run(stream, limits.patience, result);
+        let answer = reader.run(stream, limits, result);
 
         let code = answer.as_ref().err().and_then(End::code);
         if let (Some(code), Some(orders)) = (code, reader.orders.take()) {
@@ -217,7 +230,7 @@ impl<N: Write> Reader<N> {
     fn run(
         &mut self,
         stream: &TcpStream,
-        patience: Duration,
+        limits: Limits,
         result: &mut impl Write,
     ) -> Result<Answer, End> {
         let mut incoming = Incoming::new(stream);
@@ -243,12 +256,17 @@ impl<N: Write> Reader<N> {
                     heard = Instant::now();
                 }
             }
-            let left = patience.checked_sub(heard.elapsed()).ok_or(End::Silence)?;
+            let mut left = limits.patience.checked_sub(heard.elapsed()).ok_or(End::Silence)?;
+            if let Some(until) = limits.until {
+                let rest = until.checked_duration_since(Instant::now()).ok_or(End::TimeUp)?;
+                left = left.min(rest);
+            }
             wire::wait_at_most(stream, left)?;
             match incoming.fill() {
                 Ok(0) => return Err(incoming.finish().map_or_else(End::from, |()| End::Closed)),
+                // What was waited for in vain is found at the start of the next round.
+                Err(error) if wire::timed_out(&error) => {}
                 Ok(_) => {}
-                Err(error) if wire::timed_out(&error) => return Err(End::Silence),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -268,7 +286,7 @@ impl<N: Write> Reader<N> {
                 Takes::Retry(wait_ms, Excerpt::default())
             }
             Frame::Notification { name, .. } => {
-                Takes::Note(format!("notification: {name:?}"), Excerpt::default())
+                Takes::Note(format!("notification: {}", text::name(name)), Excerpt::default())
             }
             Frame::SingleRequest { id, op, .. } | Frame::StreamRequest { id, op, .. } => {
                 self.refuse(id, unknown(op));
@@ -303,8 +321,8 @@ impl<N: Write> Reader<N> {
         match &mut self.takes {
             Takes::Nothing => return Ok(None),
             Takes::Result { .. } => {
-                result.write_all(data)?;
-                result.flush()?;
+                let printed = result.write_all(data).and_then(|()| result.flush());
+                printed.map_err(End::Unprinted)?;
             }
             Takes::Error(text) | Takes::Retry(_, text) | Takes::Note(_, text) => text.push(data),
         }

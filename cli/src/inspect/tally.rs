@@ -4,20 +4,7 @@ use gotalk::{MessageType, RequestId};
 
 use super::Side;
 use super::capture::Record;
-
-/// The types in the order of the summary.
-const TYPES: [MessageType; 10] = [
-    MessageType::SingleRequest,
-    MessageType::StreamRequest,
-    MessageType::StreamRequestPart,
-    MessageType::SingleResult,
-    MessageType::StreamResult,
-    MessageType::ErrorResult,
-    MessageType::RetryResult,
-    MessageType::Notification,
-    MessageType::Heartbeat,
-    MessageType::ProtocolError,
-];
+use crate::library::TYPES;
 
 #[derive(Default)]
 pub(crate) struct Tally {

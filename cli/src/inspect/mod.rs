@@ -15,32 +15,14 @@ use capture::{Capture, Ending, Excerpt, Progress, Record};
 use conversation::Conversation;
 use tally::Tally;
 
-const USAGE: &str = "\
-Shows what is in a captured Gotalk conversation.
-
-usage: inspect [OPTIONS] FILE
-       inspect [OPTIONS] --client FILE --server FILE
-
-FILE holds the bytes that one side sent; `-` stands for the standard input.
-With --client and --server both directions are shown as one conversation: each
-result after its request, otherwise in the order of each file.
-
-options:
-  --no-handshake  there is no version at the start: a capture cut in the middle
-  --json          one JSON object a line
-  --help          this text
-
-exit codes: 0 all is well, 1 bad input, 2 the input ends inside a message,
-            64 wrong use, 66 a file cannot be read, 74 the output cannot be written
-";
+use crate::args::Inspect as Args;
+use crate::output::NO_OUTPUT;
 
 /// The exit codes. Those of the shell tools where these have one: sysexits.h.
 const CLEAN: u8 = 0;
 const BAD_INPUT: u8 = 1;
 const TRUNCATED: u8 = 2;
-const WRONG_USE: u8 = 64;
 const NO_INPUT: u8 = 66;
-const NO_OUTPUT: u8 = 74;
 
 /// Who sent a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,107 +85,40 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Does all that the program does, and gives its exit code.
+/// Does all that is asked for, and gives the exit code.
 pub(crate) fn run(
-    args: &[OsString],
+    args: &Args,
     stdin: &mut dyn Read,
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> u8 {
     let mut out = BufWriter::new(stdout);
-    let result = match parse(args) {
-        Ok(Command::Help) => out.write_all(USAGE.as_bytes()).map(|()| CLEAN).map_err(Stop::from),
-        Ok(Command::Inspect(options)) => inspect(&options, stdin, &mut out),
-        Err(wrong) => {
-            // Nobody is left to tell if this cannot be written either.
-            let _ = write!(stderr, "inspect: {wrong}\n\n{USAGE}");
-            return WRONG_USE;
-        }
-    };
+    let result = inspect(args, stdin, &mut out);
     let flushed = out.flush();
     match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
         Ok(code) => code,
         // Whoever reads has seen enough, as in `inspect CAPTURE | head`.
         Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => CLEAN,
         Err(Stop::Output(error)) => {
-            let _ = writeln!(stderr, "inspect: cannot write: {error}");
+            let _ = writeln!(stderr, "gotalk: cannot write: {error}");
             NO_OUTPUT
         }
         Err(Stop::Input { name, error }) => {
-            let _ = writeln!(stderr, "inspect: cannot read {name}: {error}");
+            let _ = writeln!(stderr, "gotalk: cannot read {name}: {error}");
             NO_INPUT
         }
     }
 }
 
-enum Command {
-    Help,
-    Inspect(Options),
-}
-
-struct Options {
-    handshake: bool,
-    json: bool,
-    input: Input,
-}
-
-enum Input {
-    One(OsString),
-    Both { client: OsString, server: OsString },
-}
-
-fn parse(args: &[OsString]) -> Result<Command, String> {
-    let (mut handshake, mut json) = (true, false);
-    let (mut file, mut client, mut server) = (None, None, None);
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let place = match arg.to_str() {
-            Some("--help" | "-h") => return Ok(Command::Help),
-            Some("--no-handshake") => {
-                handshake = false;
-                continue;
-            }
-            Some("--json") => {
-                json = true;
-                continue;
-            }
-            Some("--client") => &mut client,
-            Some("--server") => &mut server,
-            Some(option) if option.starts_with('-') && option != "-" => {
-                return Err(format!("there is no option {option}"));
-            }
-            _ => &mut file,
-        };
-        let option = arg.to_str().filter(|text| text.starts_with("--"));
-        let value = match option {
-            Some(option) => args.next().ok_or(format!("{option} needs a file"))?,
-            None => arg,
-        };
-        if place.replace(value.clone()).is_some() {
-            let value = value.to_string_lossy();
-            return Err(format!("one {} too many: {value}", option.unwrap_or("file")));
-        }
-    }
-    let input = match (file, client, server) {
-        (Some(file), None, None) => Input::One(file),
-        (None, Some(client), Some(server)) if client == "-" && server == "-" => {
-            return Err("only one side can be the standard input".to_owned());
-        }
-        (None, Some(client), Some(server)) => Input::Both { client, server },
-        (None, None, None) => return Err("no file given".to_owned()),
-        (None, ..) => return Err("--client and --server go together".to_owned()),
-        (Some(_), ..) => return Err("give a file, or --client and --server".to_owned()),
-    };
-    Ok(Command::Inspect(Options { handshake, json, input }))
-}
-
-fn inspect(options: &Options, stdin: &mut dyn Read, out: &mut dyn Write) -> Result<u8, Stop> {
-    let show: &dyn Show = if options.json { &json::Json } else { &text::Text };
+fn inspect(args: &Args, stdin: &mut dyn Read, out: &mut dyn Write) -> Result<u8, Stop> {
+    let show: &dyn Show = if args.json { &json::Json } else { &text::Text };
     let mut tally = Tally::default();
     let mut stdin = Some(stdin);
-    let code = match &options.input {
-        Input::One(file) => {
-            let mut lane = Lane::open(None, file, options.handshake, &mut stdin)?;
+    let handshake = !args.no_handshake;
+    let code = match (&args.client, &args.server) {
+        (None, _) | (_, None) => {
+            let file = args.file.clone().unwrap_or_else(|| "-".into());
+            let mut lane = Lane::open(None, &file, handshake, &mut stdin)?;
             show.heading(out, false)?;
             while let Some(record) = lane.take(out)? {
                 tally.note(None, &record);
@@ -211,8 +126,7 @@ fn inspect(options: &Options, stdin: &mut dyn Read, out: &mut dyn Write) -> Resu
             }
             lane.conclude(show, out, &mut tally)?
         }
-        Input::Both { client, server } => {
-            let handshake = options.handshake;
+        (Some(client), Some(server)) => {
             let mut client = Lane::open(Some(Side::Client), client, handshake, &mut stdin)?;
             let mut server = Lane::open(Some(Side::Server), server, handshake, &mut stdin)?;
             show.heading(out, true)?;

@@ -1,22 +1,35 @@
-//! The echo example: its server, spoken to byte by byte over TCP on this machine, and
-//! its client, against peers that follow a script.
+//! `gotalk serve`, spoken to byte by byte over TCP on this machine, and `gotalk call`,
+//! against peers that follow a script.
 //!
 //! Nothing here depends on how fast things go. Waits end when what is waited for
 //! happens; the limit on each only turns a hang into a failure.
 
-#[path = "../examples/echo/client.rs"]
+#[path = "../src/client.rs"]
 mod client;
-#[path = "../examples/echo/server.rs"]
+#[path = "../src/connect.rs"]
+mod connect;
+#[allow(dead_code)]
+#[path = "../src/escape.rs"]
+mod escape;
+#[allow(dead_code)]
+#[path = "../src/library.rs"]
+mod library;
+#[allow(dead_code)]
+#[path = "../src/output.rs"]
+mod output;
+#[path = "../src/server.rs"]
 mod server;
-#[path = "../examples/echo/text.rs"]
+#[path = "../src/text.rs"]
 mod text;
-#[path = "../examples/echo/wire.rs"]
+#[path = "../src/wire.rs"]
 mod wire;
 
 #[path = "echo/calls.rs"]
 mod calls;
 #[path = "echo/crowds.rs"]
 mod crowds;
+#[path = "echo/program.rs"]
+mod program;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -8,6 +8,7 @@ use gotalk::{MessageType, RequestId};
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::{Streams, Tally};
 use super::{Show, Side};
+use crate::{escape, library};
 
 /// How many bytes of a payload are shown when they are no text.
 const HEX_PREVIEW: usize = 16;
@@ -154,21 +155,9 @@ fn column(from: Option<Side>) -> String {
     from.map(|side| format!("{side:<8}")).unwrap_or_default()
 }
 
-/// The type of a message as people call it.
+/// What a message is; without a type it is the version.
 pub(crate) fn words(message: Option<MessageType>) -> &'static str {
-    match message {
-        None => "version",
-        Some(MessageType::SingleRequest) => "single request",
-        Some(MessageType::StreamRequest) => "stream request",
-        Some(MessageType::StreamRequestPart) => "stream request part",
-        Some(MessageType::SingleResult) => "single result",
-        Some(MessageType::StreamResult) => "stream result",
-        Some(MessageType::ErrorResult) => "error result",
-        Some(MessageType::RetryResult) => "retry result",
-        Some(MessageType::Notification) => "notification",
-        Some(MessageType::Heartbeat) => "heartbeat",
-        Some(MessageType::ProtocolError) => "protocol error",
-    }
+    message.map_or("version", library::words)
 }
 
 /// All that stands behind the id.
@@ -222,10 +211,9 @@ pub(crate) fn readable(id: RequestId) -> Option<String> {
     bytes.iter().all(u8::is_ascii_graphic).then(|| bytes.map(char::from).iter().collect())
 }
 
-/// In single quotes, since JSON is full of double ones. Whatever could disturb a
-/// terminal is escaped.
+/// In single quotes, since JSON is full of double ones.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.escape_debug().to_string().replace("\\\"", "\""))
+    escape::quoted(text, '\'')
 }
 
 fn hex(bytes: &[u8]) -> String {

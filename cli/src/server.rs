@@ -23,13 +23,16 @@ use std::time::{Duration, Instant};
 
 use gotalk::{ErrorCode, Event, Frame, Name, RequestId};
 
-use crate::text::{Excerpt, error_json, too_long, unknown};
+use crate::text::{self, Excerpt, error_json, too_long, unknown};
 use crate::wire::{self, End, HEARTBEAT, Incoming, NAME, Outgoing};
 
 /// Stack of a connection's thread. Only what is used of it takes memory.
 const STACK: usize = 128 * 1024;
 /// Threads that tell a peer that there is no room for it, when there is none.
 const TURNED_AWAY: usize = 50;
+/// The pauses after failing to accept: at first, and when that goes on.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// How many streamed requests a connection may have open.
 const STREAMS: usize = 64;
 
@@ -103,14 +106,7 @@ impl Drop for Place {
 pub(crate) fn serve(listener: &TcpListener, limits: Limits, lines: SyncSender<String>) -> ! {
     let shared = Arc::new(Shared { limits, open: AtomicUsize::new(0), lines });
     loop {
-        let (stream, peer) = match listener.accept() {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                shared.log(format!("not accepted: {error}"));
-                thread::sleep(Duration::from_millis(20)); // it may last: out of descriptors
-                continue;
-            }
-        };
+        let (stream, peer) = accept(listener, &shared);
         let (place, before) = Place::take(&shared);
         let most = shared.limits.connections;
         if before >= most + TURNED_AWAY {
@@ -129,6 +125,28 @@ pub(crate) fn serve(listener: &TcpListener, limits: Limits, lines: SyncSender<St
         if let Err(error) = thread::Builder::new().stack_size(STACK).spawn(conversation) {
             shared.log(format!("not served {peer}: {error}"));
         }
+    }
+}
+
+/// The next connection. While none can be had, as when descriptors are out, it tries
+/// again less and less often, and says so once.
+fn accept(listener: &TcpListener, shared: &Shared) -> (TcpStream, SocketAddr) {
+    let mut pause = Duration::ZERO;
+    loop {
+        match listener.accept() {
+            Ok(accepted) => {
+                if !pause.is_zero() {
+                    shared.log("accepting again".to_owned());
+                }
+                return accepted;
+            }
+            Err(error) if pause.is_zero() => {
+                shared.log(format!("not accepted: {error}; trying again"));
+                pause = FIRST_PAUSE;
+            }
+            Err(_) => pause = LAST_PAUSE.min(2 * pause),
+        }
+        thread::sleep(pause);
     }
 }
 
@@ -257,7 +275,7 @@ impl Echo<'_> {
                 refuse(id, op, out)
             }
             Frame::Notification { name, .. } => {
-                Ok(Payload::Noted { name: format!("{name:?}"), text: Excerpt::default() })
+                Ok(Payload::Noted { name: text::name(name), text: Excerpt::default() })
             }
             // Nothing was asked, so these answer nothing.
             Frame::SingleResult { .. }

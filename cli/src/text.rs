@@ -1,6 +1,8 @@
 //! Text of what a peer sent, and for a peer to read.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+
+use crate::escape;
 
 /// How much of a payload is kept to be shown.
 const KEPT: usize = 1024;
@@ -24,12 +26,7 @@ impl Excerpt {
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in String::from_utf8_lossy(&self.kept).chars() {
-            match c.is_control() {
-                true => write!(f, "{}", c.escape_default())?,
-                false => f.write_char(c)?,
-            }
-        }
+        f.write_str(&escape::plain(&String::from_utf8_lossy(&self.kept)))?;
         match self.len - self.kept.len() as u64 {
             0 => Ok(()),
             more => write!(f, "… and {more} bytes"),
@@ -39,16 +36,12 @@ impl fmt::Display for Excerpt {
 
 /// The payload of an error result, as JSON: `{"error":"…"}`.
 pub(crate) fn error_json(text: &str) -> Vec<u8> {
-    let mut json = String::from("{\"error\":\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => json.extend(['\\', c]),
-            '\0'..='\x1f' => json.push_str(&format!("\\u{:04x}", u32::from(c))),
-            _ => json.push(c),
-        }
-    }
-    json.push_str("\"}");
-    json.into_bytes()
+    serde_json::json!({ "error": text }).to_string().into_bytes()
+}
+
+/// A name for people, in quotes. It need not be text.
+pub(crate) fn name(name: gotalk::Name<'_>) -> String {
+    escape::quoted(&String::from_utf8_lossy(name.as_bytes()), '"')
 }
 
 /// What to say of an operation that nobody has. Its name need not be text.

@@ -25,7 +25,7 @@ impl Called {
 }
 
 fn call(addr: SocketAddr, request: &Request<'_>, limits: Limits) -> Called {
-    let stream = TcpStream::connect(addr).unwrap();
+    let stream = connect::connect(&addr.to_string(), limits.connect_by()).unwrap();
     let (mut result, mut notes) = (Vec::new(), Vec::new());
     let answer = client::call(&stream, request, limits, &mut result, &mut notes);
     Called { answer, result, notes: String::from_utf8(notes).unwrap() }
@@ -45,8 +45,12 @@ fn scripted<T: Send + 'static>(
 }
 
 /// Nothing below waits for these to pass: what does would hang.
-const PATIENT: Limits =
-    Limits { patience: Duration::from_secs(300), goodbye: Duration::from_secs(300) };
+const PATIENT: Limits = Limits {
+    connect: Duration::from_secs(300),
+    patience: Duration::from_secs(300),
+    goodbye: Duration::from_secs(300),
+    until: None,
+};
 const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None };
 const ASKED: &str = "01r0001004echo00000005hello";
 

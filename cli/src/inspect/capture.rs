@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind as IoErrorKind, Read};
 
 use gotalk::{Error, ErrorCode, ErrorKind, Event, Frame, MessageType, Parser, RequestId};
 
+use crate::library;
+
 /// How many bytes of a payload are kept to be shown.
 pub(crate) const PREVIEW: usize = 64;
 
@@ -160,12 +162,11 @@ pub(crate) struct Capture<'r> {
 
 impl<'r> Capture<'r> {
     pub(crate) fn new(source: impl Read + 'r, handshake: bool) -> Self {
-        let parser = Parser::with_name_capacity();
         Self {
             source: Box::new(source),
             source_ended: false,
             handshake,
-            parser: if handshake { parser } else { parser.without_handshake() },
+            parser: library::parser(handshake),
             // Behind a piece there is always room for the end of an excerpt.
             buffer: vec![0; BEFORE + PIECE + 1 + AFTER].into(),
             next: 0,
@@ -183,17 +184,14 @@ impl<'r> Capture<'r> {
     /// Goes on to the end of the next message, if all of it is there.
     pub(crate) fn advance(&mut self) -> Progress {
         loop {
-            let before = self.parser.offset();
             let input = &self.buffer[self.next..self.end];
-            let (read, step) = match self.parser.step(input) {
-                Ok(found) => found,
-                Err(error) => {
-                    self.next += (self.parser.offset() - before) as usize;
-                    return Progress::End(Ending::Bad(error));
-                }
-            };
+            let (read, step) = library::step(&mut self.parser, input);
             self.next += read;
             let offset = self.parser.offset();
+            let step = match step {
+                Ok(step) => step,
+                Err(error) => return Progress::End(Ending::Bad(error)),
+            };
             let Some(step) = step else {
                 if self.source_ended {
                     return Progress::End(self.ending());

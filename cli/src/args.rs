@@ -1,0 +1,158 @@
+//! How the tool is called, in the words of its `--help`.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// The exit code of a call that cannot be understood: EX_USAGE of sysexits.h.
+pub(crate) const WRONG_USE: u8 = 64;
+
+/// Look into Gotalk conversations, serve an echo, make a call
+#[derive(Debug, Parser)]
+#[command(
+    name = "gotalk",
+    version,
+    disable_help_subcommand = true,
+    after_help = "\
+`gotalk COMMAND --help` shows examples and exit codes."
+)]
+pub(crate) struct Gotalk {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Inspect(Inspect),
+    /// Serve the operation `echo`, single and streamed, over TCP
+    ///
+    /// The first line of the output is the address. Then come the notifications that
+    /// arrive, and how conversations ended that did not end well.
+    ///
+    /// Each connection takes a file descriptor, and many systems allow 1,024 of them:
+    /// `ulimit -n 4096` makes room for the 2,000 connections that are accepted.
+    #[command(after_help = "\
+Examples:
+  gotalk serve 127.0.0.1:7000
+  gotalk serve '[::1]:0'            a free port; the first line tells which
+
+Exit codes:
+   3  the address cannot be listened on
+  64  wrong use")]
+    Serve {
+        /// The host and port to listen on
+        #[arg(value_name = "HOST:PORT")]
+        address: String,
+    },
+    Call(Call),
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = "\
+Examples:
+  gotalk completions bash > ~/.local/share/bash-completion/completions/gotalk
+  gotalk completions fish > ~/.config/fish/completions/gotalk.fish
+
+Exit codes:
+   0  the script has been printed
+  64  wrong use
+  74  it could not be written")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Show what is in a captured Gotalk conversation
+///
+/// FILE holds the bytes that one side sent. With --client and --server both directions
+/// are shown as one conversation: each result after its request, otherwise in the order
+/// of each file. In place of a file each can be a pipe: what comes is shown at once.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  gotalk inspect capture.bin
+  some-tap | gotalk inspect --json
+  gotalk inspect --client c2s.bin --server s2c.bin
+
+Exit codes:
+   0  all is well
+   1  bad input: a byte that cannot be
+   2  the input ends inside a message
+  64  wrong use
+  66  a file cannot be read
+  74  the output cannot be written")]
+pub(crate) struct Inspect {
+    /// What one side sent; `-`, or no file, is the standard input
+    #[arg(value_name = "FILE", conflicts_with_all = ["client", "server"])]
+    pub(crate) file: Option<OsString>,
+    /// What the client sent; `-` is the standard input
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) client: Option<OsString>,
+    /// What the server sent; `-` is the standard input
+    #[arg(long, value_name = "FILE", requires = "client")]
+    pub(crate) server: Option<OsString>,
+    /// Expect no version at the start: the capture begins in the middle
+    #[arg(long)]
+    pub(crate) no_handshake: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Inspect {
+    /// What is wrong with arguments that are right one by one.
+    pub(crate) fn mistake(&self, on_terminal: bool) -> Option<&'static str> {
+        let both = self.client.as_ref().zip(self.server.as_ref());
+        if both.is_some_and(|(client, server)| client == "-" && server == "-") {
+            return Some("only one side can be the standard input");
+        }
+        // Nobody types Gotalk.
+        (on_terminal && self.file.is_none() && both.is_none())
+            .then_some("give a file, or a pipe on the standard input")
+    }
+}
+
+/// Make one request, and print the payload of its result
+///
+/// Everything else goes to the standard error: notifications, requests that the server
+/// makes, the error. On a terminal what could disturb it is escaped; a file or a pipe
+/// gets the bytes as they are.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  gotalk call 127.0.0.1:7000 echo hello
+  gotalk call --stream 127.0.0.1:7000 echo 'hello in parts'
+  gotalk call --timeout 2 example.org:7000 ping '{}'
+
+Exit codes:
+   0  the result has been printed
+   1  an error result: the request was at fault
+   2  a retry result: the server says how long to wait
+   3  no answer: not connected, cut off, silence, not Gotalk
+  64  wrong use
+  74  the result cannot be written")]
+pub(crate) struct Call {
+    /// Send the payload in parts of 16 bytes
+    #[arg(long)]
+    pub(crate) stream: bool,
+    /// The longest time for all of it, the connection included
+    ///
+    /// Without it, ten seconds to connect and thirty for each next sign of the answer.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// Where the server is
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) address: String,
+    /// The name of the operation
+    #[arg(value_name = "OPERATION")]
+    pub(crate) op: String,
+    /// What to send, for many servers JSON
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) payload: OsString,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| !time.is_zero()).ok_or_else(|| "give a number of seconds above 0".to_owned())
+}

@@ -1,0 +1,75 @@
+//! The standard output and the standard error, where either may be full or closed.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+use crate::escape;
+
+/// The exit code of output that cannot be written: EX_IOERR of sysexits.h.
+pub(crate) const NO_OUTPUT: u8 = 74;
+
+/// A line on the standard error. That it cannot be said changes nothing else.
+pub(crate) fn tell(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Puts all of it on the standard output, and gives the exit code.
+pub(crate) fn print(text: &[u8]) -> u8 {
+    let mut out = io::stdout();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Ok(()) => 0,
+        Err(error) => failed(&error),
+    }
+}
+
+/// Tells that the output cannot be written, and gives the exit code for that.
+pub(crate) fn failed(error: &io::Error) -> u8 {
+    // Whoever reads has seen enough, as in `gotalk inspect CAPTURE | head`.
+    if error.kind() == ErrorKind::BrokenPipe {
+        return 0;
+    }
+    tell(format_args!("gotalk: cannot write: {error}"));
+    NO_OUTPUT
+}
+
+/// Writes text to a terminal: lines and tabs as they are, whatever else is hidden as its
+/// escape, and what is no text as U+FFFD.
+pub(crate) struct Terminal<W> {
+    out: W,
+    /// The start of a character that is cut off between two pieces.
+    cut: Vec<u8>,
+}
+
+impl<W: Write> Terminal<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, cut: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for Terminal<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes_and_before = [std::mem::take(&mut self.cut), bytes.to_vec()].concat();
+        let mut text = String::new();
+        let mut chunks = bytes_and_before.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            for part in chunk.valid().split_inclusive(['\n', '\t']) {
+                let line = part.trim_end_matches(['\n', '\t']);
+                text.push_str(&escape::plain(line));
+                text.push_str(&part[line.len()..]);
+            }
+            let is_cut =
+                std::str::from_utf8(chunk.invalid()).is_err_and(|e| e.error_len().is_none());
+            match chunks.peek() {
+                None if is_cut => self.cut = chunk.invalid().to_vec(),
+                _ if chunk.invalid().is_empty() => {}
+                _ => text.push(char::REPLACEMENT_CHARACTER),
+            }
+        }
+        self.out.write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
