@@ -29,18 +29,22 @@ pub(crate) enum Command {
     /// Serve the operation `echo`, single and streamed, over TCP
     ///
     /// The first line of the output is the address. Then come the notifications that
-    /// arrive, and how conversations ended that did not end well.
+    /// arrive, and how conversations ended that did not end well. Lines that cannot be
+    /// written are dropped, and it goes on serving.
     ///
     /// Each connection takes a file descriptor, and many systems allow 1,024 of them:
     /// `ulimit -n 4096` makes room for the 2,000 connections that are accepted.
-    #[command(after_help = "\
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
 Examples:
   gotalk serve 127.0.0.1:7000
   gotalk serve '[::1]:0'            a free port; the first line tells which
 
 Exit codes:
    3  the address cannot be listened on
-  64  wrong use")]
+  64  wrong use"
+    )]
     Serve {
         /// The host and port to listen on
         #[arg(value_name = "HOST:PORT")]
@@ -67,9 +71,12 @@ Exit codes:
 ///
 /// FILE holds the bytes that one side sent. With --client and --server both directions
 /// are shown as one conversation: each result after its request, otherwise in the order
-/// of each file. In place of a file each can be a pipe: what comes is shown at once.
+/// of each file. Each can be a pipe too: what comes is shown at once, and bad input ends
+/// it although a pipe is still open.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   gotalk inspect capture.bin
   some-tap | gotalk inspect --json
@@ -81,7 +88,8 @@ Exit codes:
    2  the input ends inside a message
   64  wrong use
   66  a file cannot be read
-  74  the output cannot be written")]
+  74  the output cannot be written"
+)]
 pub(crate) struct Inspect {
     /// What one side sent; `-`, or no file, is the standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["client", "server"])]
@@ -119,7 +127,9 @@ impl Inspect {
 /// makes, the error. On a terminal what could disturb it is escaped; a file or a pipe
 /// gets the bytes as they are.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
 Examples:
   gotalk call 127.0.0.1:7000 echo hello
   gotalk call --stream 127.0.0.1:7000 echo 'hello in parts'
@@ -131,7 +141,8 @@ Exit codes:
    2  a retry result: the server says how long to wait
    3  no answer: not connected, cut off, silence, not Gotalk
   64  wrong use
-  74  the result cannot be written")]
+  74  the result cannot be written"
+)]
 pub(crate) struct Call {
     /// Send the payload in parts of 16 bytes
     #[arg(long)]
@@ -139,7 +150,7 @@ pub(crate) struct Call {
     /// The longest time for all of it, the connection included
     ///
     /// Without it, ten seconds to connect and thirty for each next sign of the answer.
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(verbatim_doc_comment, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
     /// Where the server is
     #[arg(value_name = "HOST:PORT")]

@@ -53,7 +53,7 @@ fn run(command: Command) -> u8 {
             if let Some(mistake) = args.mistake(stdin.is_terminal()) {
                 return wrong_use("inspect", ErrorKind::ArgumentConflict, mistake);
             }
-            inspect::run(&args, &mut stdin, &mut io::stdout(), &mut io::stderr())
+            inspect::run(&args, &mut stdin, true, &mut io::stdout(), &mut io::stderr())
         }
         Command::Serve { address } => serve(&address),
         Command::Call(args) => call(&args),
@@ -110,8 +110,8 @@ fn call(args: &Call) -> u8 {
     if let Err(error) = request.check() {
         return wrong_use("call", ErrorKind::ValueValidation, error);
     }
-    let mut limits = client::Limits::default();
-    limits.until = args.timeout.and_then(|time| Instant::now().checked_add(time));
+    let until = args.timeout.and_then(|time| Instant::now().checked_add(time));
+    let limits = client::Limits { until, ..Default::default() };
     let stream = match connect::connect(&args.address, limits.connect_by()) {
         Ok(stream) => stream,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),

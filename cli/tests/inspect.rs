@@ -24,6 +24,9 @@ mod output;
 mod conversation;
 #[path = "inspect/json.rs"]
 mod json_lines;
+#[cfg(unix)]
+#[path = "inspect/live.rs"]
+mod live;
 #[path = "inspect/program.rs"]
 mod program;
 
@@ -49,7 +52,7 @@ struct Output {
 
 fn run(args: &[&str], mut stdin: impl Read) -> Output {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = inspect::run(&parse(args), &mut stdin, &mut out, &mut err);
+    let code = inspect::run(&parse(args), &mut stdin, false, &mut out, &mut err);
     let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).expect("output is UTF-8"));
     Output { code, out, err }
 }

@@ -1,8 +1,8 @@
 //! One direction of a conversation, read message by message in fixed memory.
 //!
-//! [`Capture`] owns the source, a buffer and a parser. It hands out a [`Record`] as
-//! soon as a message is complete, and asks for input only when it has nothing left
-//! to hand out: the caller shows what is there before a read may block.
+//! [`Capture`] owns a buffer and a parser. It hands out a [`Record`] as soon as a
+//! message is complete, and asks for input only when it has nothing left to hand out:
+//! the caller shows what is there before a read may block.
 
 use std::io::{self, ErrorKind as IoErrorKind, Read};
 
@@ -18,7 +18,7 @@ const BEFORE: usize = 8;
 const AFTER: usize = 7;
 
 /// How many bytes are asked for at once.
-const PIECE: usize = 64 * 1024;
+pub(crate) const PIECE: usize = 64 * 1024;
 
 /// A message, or the version: all of its header, and the start of its payload.
 #[derive(Debug)]
@@ -144,8 +144,7 @@ pub(crate) enum Progress {
     End(Ending),
 }
 
-pub(crate) struct Capture<'r> {
-    source: Box<dyn Read + 'r>,
+pub(crate) struct Capture {
     source_ended: bool,
     handshake: bool,
     parser: Parser<{ gotalk::MAX_NAME_LEN }>,
@@ -160,10 +159,9 @@ pub(crate) struct Capture<'r> {
     complete: u64,
 }
 
-impl<'r> Capture<'r> {
-    pub(crate) fn new(source: impl Read + 'r, handshake: bool) -> Self {
+impl Capture {
+    pub(crate) fn new(handshake: bool) -> Self {
         Self {
-            source: Box::new(source),
             source_ended: false,
             handshake,
             parser: library::parser(handshake),
@@ -232,31 +230,31 @@ impl<'r> Capture<'r> {
         }
     }
 
-    /// Reads what there is, and waits only if there is nothing.
-    pub(crate) fn fill(&mut self) -> io::Result<()> {
+    /// Reads once, when all that was read before has been looked at.
+    pub(crate) fn fill(&mut self, source: &mut dyn Read) -> io::Result<()> {
         let kept = self.next.min(BEFORE);
         self.buffer.copy_within(self.next - kept..self.next, 0);
-        let read = read(&mut self.source, &mut self.buffer[kept..kept + PIECE])?;
+        let read = read(source, &mut self.buffer[kept..kept + PIECE])?;
         self.next = kept;
         self.end = kept + read;
         self.source_ended = read == 0;
         Ok(())
     }
 
-    /// The bytes around the one at hand: the wrong one after [`Ending::Bad`]. It
-    /// reads on if need be, so that the excerpt is the same however bytes arrive.
-    pub(crate) fn excerpt(&mut self) -> io::Result<Excerpt> {
+    /// The bytes around the one at hand: the wrong one after [`Ending::Bad`]. Those that
+    /// have not been read yet are read from `following`.
+    pub(crate) fn excerpt(&mut self, following: &mut dyn Read) -> Excerpt {
         let to = self.next + 1 + AFTER;
         while self.end < to {
-            match read(&mut self.source, &mut self.buffer[self.end..to])? {
-                0 => break,
-                read => self.end += read,
+            match read(following, &mut self.buffer[self.end..to]) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => self.end += read,
             }
         }
         let mark = self.next.min(BEFORE);
         let from = self.next - mark;
         let bytes = self.buffer[from..to.min(self.end)].to_vec();
-        Ok(Excerpt { offset: self.parser.offset() - mark as u64, bytes, mark })
+        Excerpt { offset: self.parser.offset() - mark as u64, bytes, mark }
     }
 
     fn ending(&mut self) -> Ending {
@@ -275,7 +273,7 @@ impl<'r> Capture<'r> {
     }
 }
 
-fn read(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read(source: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
         match source.read(buffer) {
             Err(error) if error.kind() == IoErrorKind::Interrupted => {}

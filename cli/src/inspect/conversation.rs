@@ -3,7 +3,8 @@
 //! A capture has no times, so the order between the two directions is made: of the
 //! next message of either side, one is taken that may stand here. A result may
 //! stand once its request has; everything else may at once. Only the ids of the
-//! requests in flight are kept, never messages.
+//! requests in flight are kept, never messages. How long to wait for a message that a
+//! pipe may still bring is no business of this module.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -38,7 +39,7 @@ struct InFlight {
 
 /// When the next message of a side may be shown.
 #[derive(Clone, Copy, PartialEq)]
-enum Turn {
+pub(crate) enum Turn {
     /// At once: it answers a request that has been shown.
     Answer,
     /// At any time.
@@ -65,7 +66,8 @@ impl Conversation {
             (Some(_), None) => return Some(Side::Client),
             (None, Some(_)) => return Some(Side::Server),
             (Some(client), Some(server)) => {
-                (self.turn(Side::Client, client, server), self.turn(Side::Server, server, client))
+                let for_client = self.turn(Side::Client, client, Some(server));
+                (for_client, self.turn(Side::Server, server, Some(client)))
             }
         };
         let full = |side: Side| self.requests[side as usize].in_flight.len() >= MOST_IN_FLIGHT;
@@ -79,13 +81,16 @@ impl Conversation {
         })
     }
 
-    fn turn(&self, side: Side, record: &Record, other: &Record) -> Turn {
+    /// When the next message of a side may be shown, given that of the other if it is
+    /// known by now.
+    pub(crate) fn turn(&self, side: Side, record: &Record, other: Option<&Record>) -> Turn {
         let (true, Some(id)) = (is_result(record), record.id) else { return Turn::Free };
         let requests = &self.requests[side.other() as usize];
         match requests.in_flight.get(&id) {
             Some(request) if request.streaming => {
-                let part_follows =
-                    other.message == Some(MessageType::StreamRequestPart) && other.id == Some(id);
+                let part_follows = other.is_none_or(|other| {
+                    other.message == Some(MessageType::StreamRequestPart) && other.id == Some(id)
+                });
                 match (is_final(record), part_follows) {
                     (true, true) => Turn::Later,
                     (true, false) => Turn::Answer,
@@ -121,6 +126,8 @@ impl Conversation {
                     request.streaming = false;
                 }
             }
+            // A pipe may bring requests without end while the other brings no answers.
+            _ if own.in_flight.len() > MOST_IN_FLIGHT => {}
             _ => {
                 let request = own.in_flight.entry(id).or_default();
                 request.count = request.count.saturating_add(1);

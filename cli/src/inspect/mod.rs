@@ -1,6 +1,5 @@
 //! The inspector: what is asked for, and the loop that does it.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
@@ -8,14 +7,15 @@ use std::io::{self, BufWriter, ErrorKind, Read, Write};
 mod capture;
 mod conversation;
 mod json;
+mod pair;
 mod tally;
 mod text;
 
 use capture::{Capture, Ending, Excerpt, Progress, Record};
-use conversation::Conversation;
 use tally::Tally;
 
 use crate::args::Inspect as Args;
+use crate::escape;
 use crate::output::NO_OUTPUT;
 
 /// The exit codes. Those of the shell tools where these have one: sysexits.h.
@@ -85,15 +85,62 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// Does all that is asked for, and gives the exit code.
+/// Where the output goes, and what its end is to be made of.
+struct Report<'o> {
+    show: &'o dyn Show,
+    out: &'o mut dyn Write,
+    tally: Tally,
+}
+
+impl Report<'_> {
+    fn heading(&mut self, both: bool) -> io::Result<()> {
+        self.show.heading(self.out, both)
+    }
+
+    fn record(
+        &mut self,
+        from: Option<Side>,
+        record: &Record,
+        remark: Option<&str>,
+    ) -> io::Result<()> {
+        self.tally.note(from, record);
+        self.show.record(self.out, from, record, remark)
+    }
+
+    /// Shows how a capture has ended, if it has, and gives the exit code for that.
+    fn ending(
+        &mut self,
+        from: Option<Side>,
+        capture: &mut Capture,
+        ending: Option<&Ending>,
+        following: &mut dyn Read,
+    ) -> io::Result<u8> {
+        self.tally.bytes += capture.offset();
+        let Some(ending) = ending else { return Ok(CLEAN) };
+        self.show.ending(self.out, from, capture.offset(), ending)?;
+        match ending {
+            Ending::Clean { .. } => Ok(CLEAN),
+            Ending::Truncated { .. } => Ok(TRUNCATED),
+            Ending::Bad(_) => {
+                self.out.flush()?;
+                self.show.excerpt(self.out, from, &capture.excerpt(following))?;
+                Ok(BAD_INPUT)
+            }
+        }
+    }
+}
+
+/// Does all that is asked for, and gives the exit code. A `live` input may stay open
+/// without end, so that nothing is awaited that need not be seen.
 pub(crate) fn run(
     args: &Args,
     stdin: &mut dyn Read,
+    live: bool,
     stdout: &mut dyn Write,
     stderr: &mut dyn Write,
 ) -> u8 {
     let mut out = BufWriter::new(stdout);
-    let result = inspect(args, stdin, &mut out);
+    let result = inspect(args, stdin, live, &mut out);
     let flushed = out.flush();
     match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
         Ok(code) => code,
@@ -110,121 +157,48 @@ pub(crate) fn run(
     }
 }
 
-fn inspect(args: &Args, stdin: &mut dyn Read, out: &mut dyn Write) -> Result<u8, Stop> {
+fn inspect(args: &Args, stdin: &mut dyn Read, live: bool, out: &mut dyn Write) -> Result<u8, Stop> {
     let show: &dyn Show = if args.json { &json::Json } else { &text::Text };
-    let mut tally = Tally::default();
-    let mut stdin = Some(stdin);
+    let mut report = Report { show, out, tally: Tally::default() };
     let handshake = !args.no_handshake;
-    let code = match (&args.client, &args.server) {
-        (None, _) | (_, None) => {
-            let file = args.file.clone().unwrap_or_else(|| "-".into());
-            let mut lane = Lane::open(None, &file, handshake, &mut stdin)?;
-            show.heading(out, false)?;
-            while let Some(record) = lane.take(out)? {
-                tally.note(None, &record);
-                show.record(out, None, &record, None)?;
+    let code = match (&args.client, &args.server, &args.file) {
+        (Some(client), Some(server), _) => pair::show(client, server, handshake, &mut report)?,
+        (_, _, Some(file)) if file != "-" => {
+            let name = escape::plain(&file.to_string_lossy());
+            match File::open(file).and_then(|file| Ok((!file.metadata()?.is_file(), file))) {
+                Ok((live, mut file)) => one(&name, &mut file, live, handshake, &mut report)?,
+                Err(error) => return Err(Stop::Input { name, error }),
             }
-            lane.conclude(show, out, &mut tally)?
         }
-        (Some(client), Some(server)) => {
-            let mut client = Lane::open(Some(Side::Client), client, handshake, &mut stdin)?;
-            let mut server = Lane::open(Some(Side::Server), server, handshake, &mut stdin)?;
-            show.heading(out, true)?;
-            let mut conversation = Conversation::new();
-            loop {
-                let next = conversation.next(client.head(out)?, server.head(out)?);
-                let Some(side) = next else { break };
-                let (lane, other) = match side {
-                    Side::Client => (&mut client, &server),
-                    Side::Server => (&mut server, &client),
-                };
-                let Some(record) = lane.take(out)? else { break };
-                let remark = conversation.shown(side, &record, other.head.is_none());
-                tally.note(Some(side), &record);
-                show.record(out, Some(side), &record, remark)?;
-            }
-            let codes =
-                [client.conclude(show, out, &mut tally)?, server.conclude(show, out, &mut tally)?];
-            let worst = [BAD_INPUT, TRUNCATED].into_iter().find(|code| codes.contains(code));
-            worst.unwrap_or(CLEAN)
-        }
+        _ => one("the standard input", stdin, live, handshake, &mut report)?,
     };
-    show.tally(out, &tally)?;
+    show.tally(report.out, &report.tally)?;
     Ok(code)
 }
 
-/// A capture with its next message taken out, so that it can be looked at.
-struct Lane<'r> {
-    side: Option<Side>,
-    name: String,
-    capture: Capture<'r>,
-    head: Option<Record>,
-    ending: Option<Ending>,
-}
-
-impl<'r> Lane<'r> {
-    fn open(
-        side: Option<Side>,
-        file: &OsString,
-        handshake: bool,
-        stdin: &mut Option<&'r mut dyn Read>,
-    ) -> Result<Self, Stop> {
-        let (name, capture) = match stdin.take_if(|_| file == "-") {
-            Some(stdin) => ("the standard input".to_owned(), Capture::new(stdin, handshake)),
-            None => {
-                let name = file.to_string_lossy().into_owned();
-                match File::open(file) {
-                    Ok(file) => (name, Capture::new(file, handshake)),
-                    Err(error) => return Err(Stop::Input { name, error }),
-                }
-            }
-        };
-        Ok(Self { side, name, capture, head: None, ending: None })
-    }
-
-    /// The next message; `None` after the last.
-    fn head(&mut self, out: &mut dyn Write) -> Result<Option<&Record>, Stop> {
-        while self.head.is_none() && self.ending.is_none() {
-            match self.capture.advance() {
-                Progress::Message(record) => self.head = Some(record),
-                Progress::End(ending) => self.ending = Some(ending),
-                Progress::NeedsInput => {
-                    // The read may wait; what is known by now is to be seen.
-                    out.flush()?;
-                    let filled = self.capture.fill();
-                    filled.map_err(|error| Stop::Input { name: self.name.clone(), error })?;
-                }
+/// Shows one direction.
+fn one(
+    name: &str,
+    source: &mut dyn Read,
+    live: bool,
+    handshake: bool,
+    report: &mut Report<'_>,
+) -> Result<u8, Stop> {
+    let mut capture = Capture::new(handshake);
+    report.heading(false)?;
+    let ending = loop {
+        match capture.advance() {
+            Progress::Message(record) => report.record(None, &record, None)?,
+            Progress::End(ending) => break ending,
+            Progress::NeedsInput => {
+                // The read may wait; what is known by now is to be seen.
+                report.out.flush()?;
+                let filled = capture.fill(source);
+                filled.map_err(|error| Stop::Input { name: name.to_owned(), error })?;
             }
         }
-        Ok(self.head.as_ref())
-    }
-
-    fn take(&mut self, out: &mut dyn Write) -> Result<Option<Record>, Stop> {
-        self.head(out)?;
-        Ok(self.head.take())
-    }
-
-    /// Shows how the capture has ended, and gives the exit code for that.
-    fn conclude(
-        mut self,
-        show: &dyn Show,
-        out: &mut dyn Write,
-        tally: &mut Tally,
-    ) -> Result<u8, Stop> {
-        tally.bytes += self.capture.offset();
-        let Some(ending) = &self.ending else { return Ok(CLEAN) };
-        show.ending(out, self.side, self.capture.offset(), ending)?;
-        match ending {
-            Ending::Clean { .. } => Ok(CLEAN),
-            Ending::Truncated { .. } => Ok(TRUNCATED),
-            Ending::Bad(_) => {
-                out.flush()?;
-                let excerpt = self.capture.excerpt();
-                let excerpt =
-                    excerpt.map_err(|error| Stop::Input { name: self.name.clone(), error })?;
-                show.excerpt(out, self.side, &excerpt)?;
-                Ok(BAD_INPUT)
-            }
-        }
-    }
+    };
+    let mut nothing = io::empty();
+    let following = if live { &mut nothing } else { source };
+    Ok(report.ending(None, &mut capture, Some(&ending), following)?)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{CAPTURES, Random, json, manifest, message, number, pieces, run, text};
+use super::{CAPTURES, Random, json, manifest, message, number, run, text};
 
 /// A file that is gone when the test is done.
 struct File(PathBuf);
@@ -31,9 +31,10 @@ impl Drop for File {
 }
 
 fn both_unfiltered(test: &str, client: &[u8], server: &[u8]) -> Vec<Value> {
-    let server = File::new(test, server);
-    let args = ["--no-handshake", "--client", "-", "--server", server.path()];
-    json(&args, pieces(client, 50))
+    let client = File::new(&format!("{test}-client"), client);
+    let server = File::new(&format!("{test}-server"), server);
+    let args = ["--no-handshake", "--client", client.path(), "--server", server.path()];
+    json(&args, std::io::empty())
 }
 
 /// The messages of both directions as they are shown.
@@ -307,8 +308,10 @@ fn the_exit_code_is_that_of_the_worse_direction() {
     let cases = [(good, 0), (b"01n", 2), (b"01x", 1), (b"01n001xz", 1), (b"", 2)];
     for (client, for_client) in cases {
         for (server, for_server) in cases {
-            let server = File::new("worse", server);
-            let output = run(&["--client", "-", "--server", server.path()], client);
+            let client = File::new("worse-client", client);
+            let server = File::new("worse-server", server);
+            let files = ["--client", client.path(), "--server", server.path()];
+            let output = run(&files, std::io::empty());
             let worst = [1, 2, 0].into_iter().find(|code| [for_client, for_server].contains(code));
             assert_eq!(Some(output.code), worst);
             for (side, code) in [("client", for_client), ("server", for_server)] {
