@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use gotalk::{MessageType, RequestId};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::Tally;
@@ -61,7 +61,7 @@ impl Show for Json {
                 if let Some(record) = unfinished {
                     let mut inner = message(None, record);
                     inner.set("received", record.received);
-                    object.set("unfinished", inner.0);
+                    object.object("unfinished", inner);
                 }
             }
             Ending::Bad(error) => {
@@ -102,13 +102,13 @@ impl Show for Json {
             let mut inner = Object::default();
             inner.set("messages", count.messages);
             inner.set("payload_bytes", count.payload_bytes);
-            types.set(&type_name(Some(message)), inner.0);
+            types.object(&type_name(Some(message)), inner);
         }
         let mut object = Object::new("summary", None);
         object.set("messages", tally.messages());
         object.set("bytes", tally.bytes);
         object.set("unfollowed_stream_messages", tally.streams.unfollowed);
-        object.set("by_type", types.0);
+        object.object("by_type", types);
         object.end(out)
     }
 }
@@ -161,9 +161,10 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// A JSON object in the making. Its keys stay in the order in which they come.
+/// A JSON object in the making, without its braces: its keys stay in the order in which
+/// they come.
 #[derive(Default)]
-struct Object(Map<String, Value>);
+struct Object(String);
 
 impl Object {
     fn new(kind: &str, from: Option<Side>) -> Self {
@@ -176,7 +177,16 @@ impl Object {
     }
 
     fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.0.insert(key.to_owned(), value.into());
+        self.add(key, &value.into().to_string());
+    }
+
+    fn object(&mut self, key: &str, inner: Self) {
+        self.add(key, &format!("{{{}}}", inner.0));
+    }
+
+    fn add(&mut self, key: &str, json: &str) {
+        let comma = if self.0.is_empty() { "" } else { "," };
+        let _ = write!(self.0, "{comma}{}:{json}", Value::from(key));
     }
 
     /// Always in hex, so that it is one thing to compare; as text too where it can
@@ -192,7 +202,7 @@ impl Object {
     /// in strings, so the value stays the same.
     fn end(self, out: &mut dyn Write) -> io::Result<()> {
         let mut line = String::new();
-        for c in Value::Object(self.0).to_string().chars() {
+        for c in self.0.chars() {
             match escape::is_hidden(c) {
                 true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
                     let _ = write!(line, "\\u{unit:04x}");
@@ -200,6 +210,6 @@ impl Object {
                 false => line.push(c),
             }
         }
-        writeln!(out, "{line}")
+        writeln!(out, "{{{line}}}")
     }
 }
