@@ -14,7 +14,6 @@ pub(crate) const WRONG_USE: u8 = 64;
 #[command(
     name = "gotalk",
     version,
-    disable_help_subcommand = true,
     after_help = "\
 `gotalk COMMAND --help` shows examples and exit codes."
 )]

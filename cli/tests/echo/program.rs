@@ -103,6 +103,7 @@ fn help_goes_to_the_standard_output() {
         (&["inspect", "--help"], "Examples:\n  gotalk inspect capture.bin"),
         (&["serve", "--help"], "Exit codes:\n   3  "),
         (&["call", "--help"], "Exit codes:\n   0  the result has been printed"),
+        (&["help", "inspect"], "Examples:\n  gotalk inspect capture.bin"),
         (&["completions", "--help"], "bash"),
         (&["completions", "bash"], "--no-handshake"),
         (&["completions", "zsh"], "--no-handshake"),
