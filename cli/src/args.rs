@@ -148,7 +148,8 @@ pub(crate) struct Call {
     pub(crate) stream: bool,
     /// The longest time for all of it, the connection included
     ///
-    /// Without it, ten seconds to connect and thirty for each next sign of the answer.
+    /// Then the server is told, which takes two seconds at most. Without a limit of yours
+    /// it is ten seconds to connect and thirty for each next sign of the answer.
     #[arg(verbatim_doc_comment, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
     /// Where the server is

@@ -46,8 +46,11 @@ impl Drop for Process {
 fn the_programs_serve_and_call() {
     let server = Process::start(gotalk(&["serve", "127.0.0.1:0"]));
     let addr = server.addr.as_str();
+    // A name with more addresses than one, on many systems, of which one is served.
+    let name = addr.replace("127.0.0.1", "localhost");
     for (args, code, out, err) in [
-        (["call", addr, "echo", "hello"].as_slice(), 0, "hello", ""),
+        (["call", &name, "echo", "hello"].as_slice(), 0, "hello", ""),
+        (&["call", addr, "echo", "hello"], 0, "hello", ""),
         (
             &["call", "--stream", addr, "echo", "in more parts than one"],
             0,
@@ -214,6 +217,7 @@ fn running_out_of_descriptors_is_told_once() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn connecting_takes_no_longer_than_allowed() {
     // A listener whose queue is full takes no connection, and does not refuse it either.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
