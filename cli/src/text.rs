@@ -46,6 +46,7 @@ pub(crate) fn name(name: gotalk::Name<'_>) -> String {
 
 /// What to say of an operation that nobody has. Its name need not be text.
 pub(crate) fn unknown(op: gotalk::Name<'_>) -> Vec<u8> {
+    let op = String::from_utf8_lossy(op.as_bytes());
     error_json(&format!("Unknown operation \"{op}\""))
 }
 
