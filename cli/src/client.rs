@@ -146,7 +146,7 @@ impl<'s> Sender<'s> {
         self.out.send(|writer| writer.version())?;
         match request.part {
             None => {
-                let op = Name::from(request.op);
+                let op = Name::new(request.op);
                 let message = |payload_len| Frame::SingleRequest { id: ID, op, payload_len };
                 self.say(message, request.payload)?;
             }
@@ -159,7 +159,7 @@ impl<'s> Sender<'s> {
     /// Sends the parts, but none after the request has its answer: a Go peer closes the
     /// connection when a part comes to a request that it has refused.
     fn stream(&mut self, request: &Request<'_>, part: usize) -> io::Result<()> {
-        let op = Name::from(request.op);
+        let op = Name::new(request.op);
         let mut parts = request.payload.chunks(part);
         let first = parts.next().unwrap_or_default();
         self.say(|payload_len| Frame::StreamRequest { id: ID, op, payload_len }, first)?;

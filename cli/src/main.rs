@@ -9,7 +9,6 @@ mod client;
 mod connect;
 mod escape;
 mod inspect;
-mod library;
 mod output;
 mod server;
 mod text;

@@ -25,8 +25,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gotalk::{ErrorCode, Event, Frame, MAX_HEADER_LEN, Parser, WriteError, Writer};
 
-use crate::library;
-
 /// The longest name that is read.
 pub(crate) const NAME: usize = 255;
 /// The size of each buffer, two a connection. Any header fits, and so does any message
@@ -49,13 +47,13 @@ pub(crate) struct Incoming<R> {
 impl<R: Read> Incoming<R> {
     pub(crate) fn new(from: R) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { from, parser: library::parser(true), buffer, start: 0, end: 0 }
+        Self { from, parser: Parser::new(), buffer, start: 0, end: 0 }
     }
 
     /// The next event in what has been read; `None`: it is time to [`fill`](Self::fill).
     pub(crate) fn next_event(&mut self) -> Result<Option<Event<'_>>, gotalk::Error> {
         let unread = &self.buffer[self.start..self.end];
-        let (used, step) = library::step(&mut self.parser, unread);
+        let (used, step) = self.parser.step(unread);
         self.start += used;
         Ok(step?.map(|step| self.parser.event(unread, step)))
     }

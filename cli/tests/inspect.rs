@@ -14,8 +14,6 @@ mod args;
 mod escape;
 #[path = "../src/inspect/mod.rs"]
 mod inspect;
-#[path = "../src/library.rs"]
-mod library;
 #[allow(dead_code)]
 #[path = "../src/output.rs"]
 mod output;

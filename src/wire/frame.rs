@@ -453,10 +453,10 @@ impl MessageType {
     }
 }
 
-/// The name of the type, as people say it: `single request`.
-impl fmt::Display for MessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
+impl MessageType {
+    /// The type in words, as in `single request`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::SingleRequest => "single request",
             Self::StreamRequest => "stream request",
             Self::StreamRequestPart => "stream request part",
@@ -467,8 +467,14 @@ impl fmt::Display for MessageType {
             Self::Notification => "notification",
             Self::Heartbeat => "heartbeat",
             Self::ProtocolError => "protocol error",
-        };
-        pad(f, &|out| out.write_str(name))
+        }
+    }
+}
+
+/// As [`MessageType::as_str`].
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        pad(f, &|out| out.write_str(self.as_str()))
     }
 }
 

@@ -8,8 +8,6 @@ use std::io::{self, ErrorKind as IoErrorKind, Read};
 
 use gotalk::{Error, ErrorCode, ErrorKind, Event, Frame, MessageType, Parser, RequestId};
 
-use crate::library;
-
 /// How many bytes of a payload are kept to be shown.
 pub(crate) const PREVIEW: usize = 64;
 
@@ -164,7 +162,7 @@ impl Capture {
         Self {
             source_ended: false,
             handshake,
-            parser: library::parser(handshake),
+            parser: if handshake { Parser::new() } else { Parser::new().without_handshake() },
             // Behind a piece there is always room for the end of an excerpt.
             buffer: vec![0; BEFORE + PIECE + 1 + AFTER].into(),
             next: 0,
@@ -183,7 +181,7 @@ impl Capture {
     pub(crate) fn advance(&mut self) -> Progress {
         loop {
             let input = &self.buffer[self.next..self.end];
-            let (read, step) = library::step(&mut self.parser, input);
+            let (read, step) = self.parser.step(input);
             self.next += read;
             let offset = self.parser.offset();
             let step = match step {
@@ -216,11 +214,11 @@ impl Capture {
                     }
                     record
                 }
-                Event::NameTooLong { message, id, name_len } => {
+                Event::NameTooLong { message_type, id, name_len } => {
                     // It comes right behind the length of the name.
-                    let start = offset - (message.header_len(0) - 8) as u64;
+                    let start = offset - (message_type.header_len(0) - 8) as u64;
                     let mut record =
-                        Record::new(start, Some(message), Detail::NameTooLong(name_len));
+                        Record::new(start, Some(message_type), Detail::NameTooLong(name_len));
                     record.id = id;
                     record
                 }

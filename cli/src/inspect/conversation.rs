@@ -12,7 +12,6 @@ use gotalk::{MessageType, RequestId};
 
 use super::Side;
 use super::capture::Record;
-use crate::library;
 
 /// A result is held back until its request has been seen, but not for ever: with so
 /// many requests in flight its own is taken to stand before the capture.
@@ -165,7 +164,7 @@ impl Requests {
 }
 
 fn is_result(record: &Record) -> bool {
-    record.message.is_some_and(library::is_result)
+    record.message.is_some_and(MessageType::is_result)
 }
 
 /// Whether no further result of the same request is to follow.

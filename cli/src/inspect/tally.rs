@@ -4,11 +4,10 @@ use gotalk::{MessageType, RequestId};
 
 use super::Side;
 use super::capture::Record;
-use crate::library::TYPES;
 
 #[derive(Default)]
 pub(crate) struct Tally {
-    counts: [Count; TYPES.len()],
+    counts: [Count; MessageType::ALL.len()],
     pub(crate) streams: Streams,
     /// The bytes of the input.
     pub(crate) bytes: u64,
@@ -22,7 +21,8 @@ pub(crate) struct Count {
 
 impl Tally {
     pub(crate) fn note(&mut self, from: Option<Side>, record: &Record) {
-        let Some(index) = TYPES.iter().position(|&each| Some(each) == record.message) else {
+        let Some(index) = MessageType::ALL.iter().position(|&each| Some(each) == record.message)
+        else {
             return;
         };
         self.counts[index].messages += 1;
@@ -32,7 +32,7 @@ impl Tally {
 
     /// The types that occur, and how often.
     pub(crate) fn by_type(&self) -> impl Iterator<Item = (MessageType, Count)> + '_ {
-        TYPES.into_iter().zip(self.counts).filter(|(_, count)| count.messages > 0)
+        MessageType::ALL.into_iter().zip(self.counts).filter(|(_, count)| count.messages > 0)
     }
 
     pub(crate) fn messages(&self) -> u64 {

@@ -8,7 +8,7 @@ use gotalk::{MessageType, RequestId};
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::{Streams, Tally};
 use super::{Show, Side};
-use crate::{escape, library};
+use crate::escape;
 
 /// How many bytes of a payload are shown when they are no text.
 const HEX_PREVIEW: usize = 16;
@@ -157,7 +157,7 @@ fn column(from: Option<Side>) -> String {
 
 /// What a message is; without a type it is the version.
 pub(crate) fn words(message: Option<MessageType>) -> &'static str {
-    message.map_or("version", library::words)
+    message.map_or("version", MessageType::as_str)
 }
 
 /// All that stands behind the id.
