@@ -12,6 +12,51 @@ use crate::wire::copy::put;
 use crate::wire::frame::{Frame, MAX_NAME_LEN, MessageType};
 use crate::write::writer::{Writer, put_header, put_number};
 
+impl<'b> Writer<'b> {
+    /// Begins a message whose payload is written in place, straight into the buffer: JSON,
+    /// CBOR, a sensor's bytes. `frame` says what the message is; its `payload_len` is ignored.
+    /// [`PayloadWriter::commit`] fills in the size and writes the message. Without it nothing
+    /// is written.
+    ///
+    /// # Errors
+    ///
+    /// [`EmptyName`](WriteError::EmptyName), [`NameTooLong`](WriteError::NameTooLong) or
+    /// [`Closed`](WriteError::Closed). Whether the message fits is said by `commit`.
+    ///
+    /// ```
+    /// use core::fmt::Write;
+    /// use gotalk::{Frame, RequestId, Writer};
+    ///
+    /// let mut buffer = [0; 64];
+    /// let mut writer = Writer::new(&mut buffer);
+    /// let id = RequestId::new(*b"0001");
+    /// let mut payload = writer.begin(&Frame::SingleResult { id, payload_len: 0 })?;
+    /// write!(payload, "{{\"celsius\":{:.1}}}", 21.5)?;
+    /// payload.commit()?;
+    /// assert_eq!(writer.as_bytes(), br#"R000100000010{"celsius":21.5}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn begin(&mut self, frame: &Frame<'_>) -> Result<PayloadWriter<'_, 'b>, WriteError> {
+        let (header, name) = frame.parts();
+        let message_type = header.message_type;
+        if message_type.has_name() && name.is_empty() {
+            return Err(WriteError::EmptyName);
+        }
+        if name.len() > MAX_NAME_LEN {
+            return Err(WriteError::NameTooLong { len: name.len() });
+        }
+        if self.closed {
+            return Err(WriteError::Closed);
+        }
+        let header_len = message_type.header_len(name.len());
+        let free = self.buffer.get_mut(self.len..).unwrap_or_default();
+        if let Some(room) = free.get_mut(..header_len) {
+            put_header(room, &header, name);
+        }
+        Ok(PayloadWriter { writer: self, message_type, header_len, len: 0 })
+    }
+}
+
 /// A message whose payload is being written in place: [`Writer::begin`].
 ///
 /// Write the payload as text ([`core::fmt::Write`]), as bytes ([`write`](Self::write)), or by
@@ -29,28 +74,7 @@ pub struct PayloadWriter<'w, 'b> {
     len: usize,
 }
 
-impl<'w, 'b> PayloadWriter<'w, 'b> {
-    pub(crate) fn new(writer: &'w mut Writer<'b>, frame: &Frame<'_>) -> Result<Self, WriteError> {
-        let (header, name) = frame.parts();
-        let message_type = header.message_type;
-        if message_type.has_name() && name.is_empty() {
-            return Err(WriteError::EmptyName);
-        }
-        if name.len() > MAX_NAME_LEN {
-            return Err(WriteError::NameTooLong { len: name.len() });
-        }
-        if writer.closed {
-            return Err(WriteError::Closed);
-        }
-        let header_len = message_type.header_len(name.len());
-        let len = writer.len;
-        if let Some(room) = writer.buffer.get_mut(len..).and_then(|free| free.get_mut(..header_len))
-        {
-            put_header(room, &header, name);
-        }
-        Ok(Self { writer, message_type, header_len, len: 0 })
-    }
-
+impl PayloadWriter<'_, '_> {
     /// The number of bytes of payload so far, those that did not fit included.
     pub const fn len(&self) -> usize {
         self.len

@@ -20,7 +20,6 @@ use crate::wire::copy::put;
 use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
 use crate::wire::hex;
 use crate::wire::value::{ErrorCode, Name, RequestId};
-use crate::write::payload::PayloadWriter;
 
 /// Appends messages to a buffer of the caller's.
 ///
@@ -316,33 +315,6 @@ impl<'b> Writer<'b> {
             return Err(WriteError::PayloadMismatch { announced, given: payload.len() });
         }
         self.write(&header, name, payload)
-    }
-
-    /// Begins a message whose payload is written in place, straight into the buffer: JSON,
-    /// CBOR, a sensor's bytes. `frame` says what the message is; its `payload_len` is ignored.
-    /// [`PayloadWriter::commit`] fills in the size and writes the message. Without it nothing
-    /// is written.
-    ///
-    /// # Errors
-    ///
-    /// [`EmptyName`](WriteError::EmptyName), [`NameTooLong`](WriteError::NameTooLong) or
-    /// [`Closed`](WriteError::Closed). Whether the message fits is said by `commit`.
-    ///
-    /// ```
-    /// use core::fmt::Write;
-    /// use gotalk::{Frame, RequestId, Writer};
-    ///
-    /// let mut buffer = [0; 64];
-    /// let mut writer = Writer::new(&mut buffer);
-    /// let id = RequestId::new(*b"0001");
-    /// let mut payload = writer.begin(&Frame::SingleResult { id, payload_len: 0 })?;
-    /// write!(payload, "{{\"celsius\":{:.1}}}", 21.5)?;
-    /// payload.commit()?;
-    /// assert_eq!(writer.as_bytes(), br#"R000100000010{"celsius":21.5}"#);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn begin(&mut self, frame: &Frame<'_>) -> Result<PayloadWriter<'_, 'b>, WriteError> {
-        PayloadWriter::new(self, frame)
     }
 
     #[inline(always)]

@@ -91,7 +91,7 @@ fn assemble<const P: usize, const N: usize, C: Consumer>(
                 consumer.payload(message.payload);
             }
             Ok(Item::Version(_)) => {}
-            Ok(Item::TooLong { .. }) | Err(_) => return Err(Refused),
+            Ok(Item::NameTooLong { .. } | Item::PayloadTooLong(_)) | Err(_) => return Err(Refused),
         }
     }
     Ok(())
