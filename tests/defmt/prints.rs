@@ -215,6 +215,11 @@ fn every_error_prints_what_and_where() {
 }
 
 #[test]
+#[cfg(not(feature = "heapless"))]
+#[ignore = "needs --features heapless"]
+fn owned_messages_and_their_errors_print() {}
+
+#[test]
 #[cfg(feature = "heapless")]
 fn owned_messages_and_their_errors_print() {
     use gotalk::{OwnedError, OwnedMessage};
