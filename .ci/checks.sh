@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: checks that look at what a command has printed, or at files. Each says what is
 # wrong and fails, and fails too where there was nothing to look at. `controls` gives each
 # of them what it must refuse.
@@ -72,4 +73,15 @@ packaged() {
   if grep -vxE '(src|examples)/.*\.rs|(docs/)?[A-Z-]+(\.md)?|Cargo\.(lock|toml|toml\.orig)|\.cargo_vcs_info\.json' "$1"; then
     complain 'not for a package, those above'
   fi
+}
+
+# qualified FEATURE: as a workspace wants it, of the package that has it.
+qualified() {
+  [ -z "$1" ] || echo "gotalk/$1"
+}
+
+# shell_scripts LIST: the scripts in this list of files have none of the usual mistakes.
+shell_scripts() {
+  [ -s "$1" ] || complain 'no script' || return
+  xargs shellcheck -x -S warning -e SC2154,SC2155 <"$1"
 }

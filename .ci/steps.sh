@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by `run` and `long`: steps that are timed, and the table of them at the end.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that measure. `figure KEY... VALUE` notes a figure, and `budget`
 # compares all of them with budget.txt, where each line is `KEY... LIMIT`.
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that build for firmware. It installs what they need, once,
 # and gives them `firmware_cargo`: Debian's compiler, which has the source of `core`
 # and so can build it for any target. The usual compiler is left alone.
