@@ -242,10 +242,12 @@ fn read_whole_and_split(input: &[u8], number: fn(&Frame<'_>) -> u32) -> u32 {
 
 #[test]
 fn rule_3_04_ids_are_bytes() {
+    let mut with_id = 0;
     for (header, frame) in each_type() {
         if frame.id().is_none() {
             continue;
         }
+        with_id += 1;
         for byte in 0..=255 {
             for place in 0..4 {
                 let mut input = header.to_vec();
@@ -260,6 +262,7 @@ fn rule_3_04_ids_are_bytes() {
             }
         }
     }
+    assert_eq!(with_id, 7, "all types but n, h and f");
     // The Go package counts in little-endian bytes.
     let part = Frame::SingleResult { id: RequestId::new([1, 0, 0, 0]), payload_len: 0 };
     let empty = Event::Payload { data: &[], remaining: 0 };
@@ -289,6 +292,7 @@ fn rule_3_07_payload_is_a_slice_of_the_input() {
     let input = b"01R000100000019{\"message\":\"Hello World\"}n003log00000002hi".to_vec();
     for len in 1..=input.len() {
         let mut parser = Parser::<64>::new();
+        let mut payload = 0;
         for piece in input.chunks(len) {
             let mut events = parser.feed(piece);
             while let Some(event) = events.next() {
@@ -296,9 +300,12 @@ fn rule_3_07_payload_is_a_slice_of_the_input() {
                     assert!(!data.is_empty());
                     let (from, to) = (data.as_ptr_range().start, data.as_ptr_range().end);
                     assert!(from >= piece.as_ptr_range().start && to <= piece.as_ptr_range().end);
+                    payload += data.len();
                 }
             }
         }
+        assert_eq!(payload, 25 + 2, "in pieces of {len}");
+        assert_eq!(parser.finish(), Ok(()));
     }
 }
 
@@ -366,6 +373,7 @@ fn rule_3_12_sizes_are_32_bit_everywhere() {
 #[test]
 fn rule_3_13_an_empty_payload_gives_one_event_and_needs_no_input() {
     let empty = Event::Payload { data: &[], remaining: 0 };
+    let mut with_payload = 0;
     for (header, frame) in each_type() {
         let Some(_) = frame.payload_len() else {
             // Types without a payload give none.
@@ -373,6 +381,7 @@ fn rule_3_13_an_empty_payload_gives_one_event_and_needs_no_input() {
             expect(&mut parser, header, &[Event::Frame(frame)]);
             continue;
         };
+        with_payload += 1;
         let mut header = header.to_vec();
         let size = header.len() - 8;
         header[size..].copy_from_slice(b"00000000");
@@ -410,6 +419,7 @@ fn rule_3_13_an_empty_payload_gives_one_event_and_needs_no_input() {
             assert_eq!(parser.offset(), header.len() as u64);
         }
     }
+    assert_eq!(with_payload, 8, "all types but h and f");
 }
 
 #[test]

@@ -59,8 +59,11 @@ fn different_messages_are_different() {
 
 #[test]
 fn the_error_says_which_part_did_not_fit() {
+    let named = |message: &Message<'_>| message.frame.name().is_some();
+    assert_eq!(messages().iter().filter(|message| named(message)).count(), 3);
+    assert_eq!(messages().iter().filter(|message| !message.payload.is_empty()).count(), 8);
     for message in messages() {
-        let named = message.frame.name().is_some();
+        let named = named(&message);
         let name = OwnedMessage::<5, 3>::try_from(message).map(|_| ());
         let error = OwnedError::NameTooLong { len: 4 };
         assert_eq!(name, if named { Err(error) } else { Ok(()) });
