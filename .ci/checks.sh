@@ -14,10 +14,11 @@ complain() {
 # tests_ran LOG REASON [NAME...]: what `cargo test` printed. Each of these programs, or of
 # all in tests/, has run and has a test that passed. No test was ignored, but for REASON.
 tests_ran() {
-  local log=$1 reason=$2 program
+  local log=$1 reason=$2 program programs
   shift 2
-  [ $# -gt 0 ] || set -- $(test_programs)
-  for program in "$@"; do
+  programs=("$@")
+  [ $# -gt 0 ] || mapfile -t programs < <(test_programs)
+  for program in "${programs[@]}"; do
     awk -v program="$program" -v reason="$reason" '
       $1 == "Running" { here = $2 == "tests/" program ".rs" || $2 == "tests/" program "/main.rs"; ran = ran || here }
       here && /^test result: ok\. [1-9]/ { passed = 1 }

@@ -15,8 +15,7 @@ apt_install() {
   [ ${#missing[@]} = 0 ] && return
   local sudo=
   [ "$(id -u)" = 0 ] || sudo=sudo
-  local try
-  for try in 1 2; do
+  for _ in 1 2; do
     $sudo apt-get update -qq >&2 &&
       $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 && return
   done
