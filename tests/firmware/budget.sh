@@ -39,7 +39,7 @@ budget() {
     /^#/ || !index(words, " " $1 " ") { next }
     levels != "" && $1 != "size" && !index(levels, " " $3 " ") { next }
     { value = $NF; key = $0; sub(/ [^ ]+$/, "", key) }
-    value !~ /^[0-9]+$/ { print "not a number: " $0; bad = 1; next }
+    value !~ /^[1-9][0-9]*$/ { print "not a figure: " $0; bad = 1; next }
     FILENAME == ARGV[1] { measured[key] = value; next }
     !(key in measured) { print "nothing measured for: " key; bad = 1; next }
     { compared[key]; count++ }
