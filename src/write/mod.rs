@@ -6,7 +6,6 @@
 
 pub(crate) mod payload;
 pub(crate) mod send;
-#[cfg(any(feature = "alloc", feature = "heapless"))]
 mod vectors;
 pub mod websocket;
 pub(crate) mod writer;

@@ -1,6 +1,8 @@
 //! Writers on vectors.
 
+#[cfg(feature = "alloc")]
 use crate::WriteError;
+#[cfg(any(feature = "alloc", feature = "heapless"))]
 use crate::write::writer::Writer;
 
 #[cfg(feature = "heapless")]
