@@ -1,0 +1,99 @@
+//! Reads requests and answers them, over TCP or over standard input and output:
+//!
+//! ```sh
+//! cargo run --example answer -- 127.0.0.1:7000
+//! printf '01r0001004echo00000007"hello"' | cargo run --example answer
+//! ```
+//!
+//! `serve` is the example on the front page of the documentation. tests/examples.rs checks
+//! that the two are the same, and gives `serve` every kind of bad input.
+
+use std::env;
+use std::io::{self, BufWriter};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+// README.md has this part.
+use gotalk::{Assembler, ErrorCode, Frame, Item, Message, MessageType, Writer};
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write};
+
+const MAX_PAYLOAD: usize = 256;
+const MAX_ANSWER: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD;
+
+/// Serves one peer until it leaves. Close the connection then, and after an error too.
+pub fn serve(mut input: impl Read, mut output: impl Write) -> Result<(), Box<dyn Error>> {
+    let mut assembler = Assembler::<MAX_PAYLOAD, 64>::new(); // takes names of up to 64 bytes
+    let (mut rx, mut tx) = ([0; 512], [0; MAX_ANSWER]);
+    let mut writer = Writer::new(&mut tx);
+    writer.version()?; // each end sends its version first, without waiting
+    output.write_all(writer.as_bytes())?;
+    while !writer.is_closed() {
+        output.flush()?;
+        let len = match input.read(&mut rx) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        };
+        if len == 0 {
+            break;
+        }
+        let mut items = assembler.feed(&rx[..len]);
+        while let Some(item) = items.next() {
+            writer.clear(); // one answer at a time
+            match item {
+                Ok(Item::Message(Message { frame, payload })) => match frame {
+                    Frame::SingleRequest { id, op, .. } if op == "echo" => {
+                        writer.single_result(id, payload)?;
+                    }
+                    Frame::SingleRequest { id, .. } | Frame::StreamRequest { id, .. } => {
+                        writer.error_result(id, b"no such operation")?;
+                    }
+                    Frame::ProtocolError { .. } => return Ok(output.flush()?),
+                    _ => {} // notifications, heartbeats, and what belongs to no open request
+                },
+                Ok(Item::NameTooLong { id: Some(id), .. })
+                | Ok(Item::PayloadTooLong(Frame::SingleRequest { id, .. }))
+                | Ok(Item::PayloadTooLong(Frame::StreamRequest { id, .. })) => {
+                    writer.error_result(id, b"too long")?;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    writer.protocol_error(error.protocol_code().unwrap_or(ErrorCode::ABNORMAL))?;
+                }
+            }
+            output.write_all(writer.as_bytes())?;
+        }
+    }
+    output.flush()?;
+    Ok(assembler.finish()?) // the peer's error, or that its last message was cut off
+}
+// README.md has the part up to here.
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let Some(address) = env::args().nth(1) else {
+        return serve(io::stdin(), io::stdout());
+    };
+    let listener = TcpListener::bind(address)?;
+    eprintln!("listening on {}", listener.local_addr()?);
+    for stream in listener.incoming() {
+        let stream = stream?;
+        thread::spawn(move || {
+            // Many requests can come in one read. The answers to them leave in one write.
+            if let Err(error) = serve(&stream, BufWriter::new(&stream)) {
+                eprintln!("closing a connection: {error}");
+            }
+            hang_up(&stream).ok();
+        });
+    }
+    Ok(())
+}
+
+/// Closes in the order of rule 7.11 of PROTOCOL.md. Otherwise TCP resets the connection if
+/// some input has not been read, and the peer may never see the protocol error.
+fn hang_up(stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    io::copy(&mut stream.take(1 << 16), &mut io::sink())?;
+    Ok(())
+}
