@@ -7,10 +7,13 @@ use crate::wire::text::{Bytes, pad};
 
 /// Why reading stopped, and where.
 ///
-/// Every reading function of this crate fails with this type. It names the byte at
-/// fault. Once a parser has returned an error, it returns the same error until you
-/// reset it (PROTOCOL.md, rules [3.8](crate::protocol#rule-3-8) and
-/// [3.11](crate::protocol#rule-3-11)).
+/// Every reading function of this crate fails with this type, which names the wrong byte.
+///
+/// A reading error is final. The parser does not look for the next message: it returns the
+/// same error until you reset it ([rule 3.8](crate::protocol#rule-3-8),
+/// [rule 3.11](crate::protocol#rule-3-11)). Send a protocol error with
+/// [`protocol_code`](Self::protocol_code) and close the connection
+/// ([rule 7.11](crate::protocol#rule-7-11)).
 ///
 /// ```
 /// use gotalk::{ErrorCode, ErrorKind, Field, Parser};
@@ -31,36 +34,39 @@ pub struct Error {
     /// What was wrong.
     pub kind: ErrorKind,
     /// The offset of the wrong byte from the start of the stream, in bytes. At an
-    /// unexpected end, the number of bytes read.
+    /// unexpected end it is the number of bytes read.
     pub offset: u64,
 }
 
-/// The kinds of [`Error`].
+/// What was wrong with the input: the kind of an [`Error`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The peer speaks a version other than 1. Answer with your own version, then
-    /// `f00000001`, and close.
+    /// The peer speaks this version, not version 1. Send your own version, then the
+    /// protocol error `f00000001`, and close ([rule 3.11](crate::protocol#rule-3-11)).
     UnsupportedVersion(u8),
     /// No message starts with this byte.
     UnknownType(u8),
-    /// A byte stands where a digit of `[0-9a-fA-F]` must.
+    /// A byte is not one of `0-9`, `a-f` and `A-F`, where only a digit may stand
+    /// ([rule 3.3](crate::protocol#rule-3-3)).
     InvalidDigit {
-        /// The byte that is no digit.
+        /// The wrong byte.
         byte: u8,
-        /// The number that it stands in.
+        /// The number in which it stands.
         field: Field,
     },
-    /// The input ended inside the version or a message. Only the `finish` methods say so.
+    /// The input ended inside the version or a message. Only the `finish` methods say so
+    /// ([rule 3.10](crate::protocol#rule-3-10)).
     UnexpectedEnd {
-        /// The least number of bytes that would complete the message as far as it
-        /// is known; 0 when only an event was left untaken.
+        /// The minimum number of bytes that would complete the message, as far as the
+        /// parser knows it. It is 0 if no byte is missing, but the last event has not
+        /// been taken.
         missing: u32,
     },
 }
 
-/// The numbers on the wire, as an [`ErrorKind::InvalidDigit`] names them.
+/// A number on the wire, in which an [`ErrorKind::InvalidDigit`] stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -82,8 +88,12 @@ pub enum Field {
 }
 
 impl Error {
-    /// The code to send in a protocol error before you close the connection. `None` at
-    /// the end of input: nobody is left to read it, and no byte was wrong.
+    /// The code of the protocol error to send before you close the connection:
+    /// [`UNSUPPORTED`](ErrorCode::UNSUPPORTED) for a wrong version, else
+    /// [`INVALID_MESSAGE`](ErrorCode::INVALID_MESSAGE).
+    ///
+    /// It is `None` for [`UnexpectedEnd`](ErrorKind::UnexpectedEnd), which only `finish`
+    /// returns: no byte was wrong, and nobody is left to read the code.
     pub const fn protocol_code(&self) -> Option<ErrorCode> {
         // Not one `match`, which would become two tables in flash.
         if matches!(self.kind, ErrorKind::UnexpectedEnd { .. }) {
@@ -152,8 +162,8 @@ impl fmt::Display for Field {
 impl core::error::Error for Error {}
 
 /// Why a message was not written. The buffer is as it was before the call
-/// (PROTOCOL.md, rules [4.2](crate::protocol#rule-4-2), [4.3](crate::protocol#rule-4-3)
-/// and [4.6](crate::protocol#rule-4-6)).
+/// ([rule 4.2](crate::protocol#rule-4-2)). [Rule 4.3](crate::protocol#rule-4-3) says what a
+/// writer refuses.
 ///
 /// ```
 /// use gotalk::{RequestId, WriteError, Writer};
@@ -172,35 +182,37 @@ impl core::error::Error for Error {}
 pub enum WriteError {
     /// The message does not fit.
     BufferTooSmall {
-        /// The length of the whole refused message, in bytes.
+        /// The length of the whole message, in bytes.
         needed: usize,
-        /// What was free in the buffer, in bytes.
+        /// The number of bytes that were free in the buffer.
         available: usize,
     },
-    /// The name is longer than the [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) bytes that
-    /// three digits can say.
+    /// The name is longer than [`MAX_NAME_LEN`](crate::MAX_NAME_LEN), which is 4095 bytes.
     NameTooLong {
         /// The length of the name, in bytes.
         len: usize,
     },
-    /// The payload is longer than the 4 294 967 295 bytes that eight digits can say.
+    /// The payload is longer than 4,294,967,295 bytes.
     PayloadTooLong {
         /// The length of the payload, in bytes.
         len: usize,
     },
-    /// An operation or a notification needs a name: the reference peers cannot
-    /// read, or cannot ask for, an empty one.
+    /// The name of an operation or a notification is empty. The reference peers cannot
+    /// read such a name, or cannot ask for it.
     EmptyName,
-    /// An empty part would end the stream. The end has a method of its own.
+    /// The part of a stream is empty. On the wire that is the end of the stream, which
+    /// [`stream_request_end`](crate::Writer::stream_request_end) and
+    /// [`stream_result_end`](crate::Writer::stream_result_end) write.
     EmptyPart,
-    /// The payload is not as long as its frame says.
+    /// The length of the payload is not the one in its frame.
     PayloadMismatch {
-        /// What the frame announces, in bytes; 0 for a message without payload.
+        /// The length in the frame, in bytes. It is 0 if the type has no payload.
         announced: u32,
         /// The length of the payload that was given, in bytes.
         given: usize,
     },
-    /// A protocol error was written before: nothing may follow it.
+    /// A protocol error has been written, and nothing may follow it
+    /// ([rule 4.6](crate::protocol#rule-4-6)).
     Closed,
 }
 

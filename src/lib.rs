@@ -15,7 +15,7 @@ mod read;
 mod wire;
 mod write;
 
-/// The version of `heapless` whose types this crate takes.
+/// The version of `heapless` whose types this crate takes. Needs the feature `heapless`.
 #[cfg(feature = "heapless")]
 pub use heapless;
 
@@ -31,6 +31,6 @@ pub use write::send::SendBuffer;
 pub use write::websocket;
 pub use write::writer::Writer;
 
-/// Whether the target has room for code that is there for speed alone. With
-/// `--cfg gotalk_compact` none has, so that what small targets run can be tested on any.
+/// Whether the target can spare flash for code that only makes things faster. With
+/// `--cfg gotalk_compact` none can, so that every target can test what small ones run.
 const LARGE: bool = cfg!(all(target_pointer_width = "64", not(gotalk_compact)));

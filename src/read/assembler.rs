@@ -16,16 +16,19 @@ use crate::wire::frame::{Frame, MessageType, VERSION};
 use crate::wire::text::Text;
 use crate::wire::value::RequestId;
 
-/// A whole message.
+/// A whole message: its header and its payload.
+///
+/// An [`Assembler`] yields it, and [`Writer::message`](crate::Writer::message) writes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Message<'a> {
-    /// What its header says.
+    /// The header.
     pub frame: Frame<'a>,
-    /// Its payload: `frame.payload_len()` bytes, or none where the type has no payload.
+    /// The payload: `frame.payload_len()` bytes, or none if the type has no payload. To the
+    /// protocol it is bytes; most peers send JSON ([section 8](crate::protocol#section-8)).
     pub payload: &'a [u8],
 }
 
-/// As derived, but for the payload, which is shown as text with escapes.
+/// Shows the payload as text with escapes.
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
@@ -46,28 +49,31 @@ impl defmt::Format for Message<'_> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Item<'a> {
-    /// The peer's version. It is always 1: any other is an error.
+    /// The peer's version, which is always 1. Any other version is an error.
     Version(u8),
     /// A whole message. Each part of a stream is one.
     Message(Message<'a>),
-    /// A message whose name is longer than the assembler takes. It comes as soon as the
-    /// name's length has been read; the message is skipped, and the connection lives. A
-    /// request can be answered with an error result; only requests and notifications have
-    /// names, so the id is the peer's.
+    /// A message has a longer name than the assembler takes. This comes as soon as the
+    /// length of the name has been read. The assembler skips the message, and the connection
+    /// lives ([rule 3.6](crate::protocol#rule-3-6)).
+    ///
+    /// If there is an id, answer it with an error result. It is the peer's, because only
+    /// requests and notifications have names.
     NameTooLong {
         /// The type of the message.
         message_type: MessageType,
-        /// The request to answer; `None` for a notification.
+        /// The request to answer, or `None` for a notification.
         id: Option<RequestId>,
         /// The length of the name, in bytes.
         name_len: u16,
     },
-    /// The header of a message whose payload is longer than the assembler takes. It comes as
-    /// soon as the header has been read; the payload is skipped, and the connection lives.
+    /// A message has a longer payload than the assembler takes. This is its header, and it
+    /// comes as soon as the header has been read. The assembler skips the payload, and the
+    /// connection lives.
     ///
-    /// Look at the type before you answer: a request, or a part of one, can be answered with
-    /// an error result ([`MessageType::is_request`]). The id of a result is your own
-    /// ([`MessageType::is_result`]): your request is over, and nothing is to be sent.
+    /// Look at the type before you answer. Answer a request, or a part of one that is still
+    /// open, with an error result ([`MessageType::is_request`]). The id of a result is your
+    /// own ([`MessageType::is_result`]): fail your request, and send nothing.
     PayloadTooLong(Frame<'a>),
 }
 
@@ -81,13 +87,19 @@ enum Place<'b> {
     Buffer,
 }
 
-/// A [`Parser`] that yields whole messages, with payloads of up to `P` bytes and names of
-/// up to `N`.
+/// A [`Parser`] with a buffer for a payload: it yields whole messages.
 ///
-/// A message that lies whole in the input is handed out from there; any other is copied
-/// once, into the assembler. The limits hold in both cases, so that they do not depend on
-/// how the bytes arrived. A fresh assembler is all zeros, so that one in a `static` lies in
-/// `.bss` and takes no flash.
+/// It takes payloads of up to `P` bytes and names of up to `N`, and reports and skips
+/// messages with longer ones. If a message lies whole in the input, you get slices of the
+/// input; otherwise it is copied once, into the assembler. The limits hold in both cases, so
+/// they do not depend on how the bytes arrived.
+///
+/// - **RAM**: it takes `P + N` bytes and some 40 more. It never allocates. A fresh one is all
+///   zeros, so in a `static` it lies in `.bss` and takes no flash. Keep one with a large `P`
+///   there, because a constructor can put it on the stack first.
+/// - **Panics**: none. No input makes it panic, and no panicking path is linked.
+///
+/// Each part of a stream is a message of its own, so a stream may be longer than `P`.
 ///
 /// ```
 /// use gotalk::{Assembler, Item, Message};
@@ -121,24 +133,24 @@ impl<const P: usize, const N: usize> Default for Assembler<P, N> {
 }
 
 impl<const P: usize, const N: usize> Assembler<P, N> {
-    /// An assembler for payloads of up to `P` bytes and names of up to `N`, at the start of
-    /// a stream. `Assembler::<256>::new()` takes names of up to 64 bytes.
+    /// Creates an assembler for payloads of up to `P` bytes and names of up to `N`, at the
+    /// start of a stream. `Assembler::<256>::new()` takes names of up to 64 bytes.
     pub const fn new() -> Self {
         Self { parser: Parser::new(), len: 0, payload: [0; P] }
     }
 
-    /// The same assembler, but it starts at the first message, with no version before it.
+    /// Makes the assembler start at the first message, with no version before it.
     pub const fn without_handshake(self) -> Self {
         Self { parser: self.parser.without_handshake(), len: 0, payload: self.payload }
     }
 
-    /// Reads `bytes` message by message, as the iterator is called.
+    /// Reads `bytes` message by message, as you take the items. Until then nothing is read.
     ///
     /// <div class="warning">
     ///
     /// Call [`Items::next`] until it gives `None`, or feed [`Items::remaining`] before
-    /// anything else. Bytes that were not taken are lost otherwise. Call `feed` once for
-    /// each read: `while let Some(item) = assembler.feed(bytes).next()` reads the same bytes
+    /// anything else. Otherwise the bytes that were not read are lost. Call `feed` once for
+    /// each chunk: `while let Some(item) = assembler.feed(chunk).next()` reads the same bytes
     /// again and again.
     ///
     /// </div>
@@ -147,11 +159,12 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
     }
 
     /// Reads up to the end of the next message, and moves `input` past what was read. `None`
-    /// means that all of `input` has been read and that more is needed.
+    /// means that all of `input` has been read and that the next message needs more.
     ///
     /// # Errors
     ///
-    /// As [`Parser::next_event`].
+    /// Fails at a byte that the grammar does not allow. `input` then starts with that byte,
+    /// and every later call fails in the same way ([rule 3.8](crate::protocol#rule-3-8)).
     pub fn next_item<'s, 'b: 's>(
         &'s mut self,
         input: &mut &'b [u8],
@@ -164,13 +177,15 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
         }
     }
 
-    /// Reads up to the end of the next message. Gives the number of bytes read, beside an
-    /// error too, and the item, if there is one, in a form that borrows neither the assembler
-    /// nor the input: [`item`](Self::item) turns it into an [`Item`].
+    /// Reads up to the end of the next message. Gives the number of bytes that were read, and
+    /// what was found in them, in a form that borrows neither the assembler nor the input.
+    /// [`item`](Self::item) turns it into an [`Item`]. `None` means that all of `input` has
+    /// been read and that the next message needs more.
     ///
     /// # Errors
     ///
-    /// At a byte that the grammar does not allow; the bytes before it have been read.
+    /// Fails at a byte that the grammar does not allow. The number beside the error counts
+    /// the bytes before it.
     ///
     /// # Examples
     ///
@@ -315,28 +330,30 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
         Item::Message(Message { frame: self.parser.frame(input, found, last), payload })
     }
 
-    /// Checks that the input may end here. Call it when the transport has ended; it changes
-    /// nothing.
+    /// Checks that the input may end here. Call it when the transport has ended. It changes
+    /// nothing ([rule 3.10](crate::protocol#rule-3-10)).
     ///
     /// # Errors
     ///
-    /// As [`Parser::finish`].
+    /// - After an error, that error.
+    /// - Inside the version or a message, [`UnexpectedEnd`](crate::ErrorKind::UnexpectedEnd).
     pub fn finish(&self) -> Result<(), Error> {
         self.parser.finish()
     }
 
-    /// How many bytes have been read since the start or the last reset.
+    /// The number of bytes that have been read since the start or the last reset. After an
+    /// error, this is the offset of the wrong byte.
     pub fn offset(&self) -> u64 {
         self.parser.offset()
     }
 
-    /// Back to the state of the constructor, for another stream.
+    /// Goes back to the state of the constructor, for another stream.
     pub fn reset(&mut self) {
         self.parser.reset();
     }
 }
 
-/// Where it stands, not what it has read.
+/// Shows the state and the offset, not the bytes.
 impl<const P: usize, const N: usize> fmt::Debug for Assembler<P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assembler")
@@ -354,10 +371,11 @@ impl<const P: usize, const N: usize> defmt::Format for Assembler<P, N> {
     }
 }
 
-/// The messages of one read: [`Assembler::feed`].
+/// The messages of one chunk of input, from [`Assembler::feed`].
 ///
-/// It lends its items, hence it is not an `Iterator`; use it with `while let`. If you stop
-/// before it gives `None`, feed [`remaining`](Self::remaining) before anything else.
+/// An item may borrow from the assembler, so this cannot be an `Iterator`. Use it with
+/// `while let`. If you stop before it gives `None`, feed [`remaining`](Self::remaining)
+/// before anything else.
 #[must_use = "nothing is read until the items are taken"]
 pub struct Items<'p, 'b, const P: usize, const N: usize = 64> {
     assembler: &'p mut Assembler<P, N>,
@@ -366,8 +384,13 @@ pub struct Items<'p, 'b, const P: usize, const N: usize = 64> {
 }
 
 impl<'b, const P: usize, const N: usize> Items<'_, 'b, P, N> {
-    /// The next item; `None` when all of the input has been read. An error comes once, and
-    /// `None` after it, so that no loop runs for ever on a peer's bytes.
+    /// Reads up to the end of the next message. Gives `None` when all of the input has been
+    /// read. An error comes once and then `None`, so that no loop runs for ever on a peer's
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Assembler::next_item`].
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     pub fn next(&mut self) -> Option<Result<Item<'_>, Error>> {
         if self.failed {
@@ -378,18 +401,18 @@ impl<'b, const P: usize, const N: usize> Items<'_, 'b, P, N> {
         result.transpose()
     }
 
-    /// The input that has not been read.
+    /// The input that has not been read. After an error it starts with the wrong byte.
     pub fn remaining(&self) -> &'b [u8] {
         self.input
     }
 
-    /// As [`Assembler::offset`].
+    /// The number of bytes read since the start or the last reset: see [`Assembler::offset`].
     pub fn offset(&self) -> u64 {
         self.assembler.offset()
     }
 }
 
-/// Where it stands, and how many bytes have not been read.
+/// Shows the state of the assembler, and how many bytes have not been read.
 impl<const P: usize, const N: usize> fmt::Debug for Items<'_, '_, P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Items")

@@ -9,8 +9,9 @@ use crate::read::assembler::Message;
 use crate::wire::frame::{Frame, Header};
 use crate::wire::text::{Bytes, pad};
 
-/// A message that borrows nothing, and so can be kept or cross a queue to another task: up
-/// to `P` bytes of payload and `N` of name, without a heap. Needs the feature `heapless`.
+/// A message that borrows nothing, so you can keep it or send it to another task. It holds
+/// up to `P` bytes of payload and `N` of name, and needs no heap. Needs the feature
+/// `heapless`.
 ///
 /// ```
 /// use gotalk::{Frame, Message, OwnedMessage};
@@ -29,23 +30,23 @@ pub struct OwnedMessage<const P: usize, const N: usize = 64> {
 }
 
 impl<const P: usize, const N: usize> OwnedMessage<P, N> {
-    /// What the message's header says.
+    /// The header.
     pub fn frame(&self) -> Frame<'_> {
         self.header.frame(self.name.as_slice().into())
     }
 
-    /// The message's payload.
+    /// The payload.
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// The message as the assembler gives it.
+    /// The message, as an assembler gives it and a writer takes it.
     pub fn as_message(&self) -> Message<'_> {
         Message { frame: self.frame(), payload: self.payload() }
     }
 }
 
-/// As the [`Message`]s that they were made of.
+/// Two are equal if the [`Message`]s that they were made of are.
 impl<const P: usize, const N: usize> PartialEq for OwnedMessage<P, N> {
     fn eq(&self, other: &Self) -> bool {
         self.as_message() == other.as_message()
@@ -54,7 +55,7 @@ impl<const P: usize, const N: usize> PartialEq for OwnedMessage<P, N> {
 
 impl<const P: usize, const N: usize> Eq for OwnedMessage<P, N> {}
 
-/// As the [`Message`] that it was made of.
+/// Shows the [`Message`] that it was made of.
 impl<const P: usize, const N: usize> fmt::Debug for OwnedMessage<P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_message().fmt(f)
@@ -68,7 +69,7 @@ impl<const P: usize, const N: usize> defmt::Format for OwnedMessage<P, N> {
     }
 }
 
-/// Fails where the message does not fit, and where its payload is not as long as its frame
+/// Fails if the message does not fit, or if its payload has another length than its frame
 /// says. No message of an assembler with the same `P` and `N` fails.
 impl<const P: usize, const N: usize> TryFrom<Message<'_>> for OwnedMessage<P, N> {
     type Error = OwnedError;
@@ -105,9 +106,9 @@ pub enum OwnedError {
         /// The length of the payload, in bytes.
         len: usize,
     },
-    /// The payload is not as long as the frame says.
+    /// The length of the payload is not the one in its frame.
     PayloadMismatch {
-        /// What the frame announces, in bytes; 0 for a message without payload.
+        /// The length in the frame, in bytes. It is 0 if the type has no payload.
         announced: u32,
         /// The length of the payload that was given, in bytes.
         given: usize,

@@ -12,33 +12,34 @@ use crate::wire::value::RequestId;
 /// What a [`Parser`] finds in its input.
 ///
 /// Every message gives a `Frame`, which is its header. If its type has a payload, one or
-/// more `Payload`s follow, the last of them with `remaining: 0`; an empty payload gives one
-/// too. There is one exception: a message whose name is too long for the parser gives a
-/// `NameTooLong` and nothing more.
+/// more `Payload`s follow, and the last of them has `remaining: 0`. An empty payload gives
+/// one too ([rule 3.13](crate::protocol#rule-3-13)). There is one exception: a message whose
+/// name is too long for the parser gives a `NameTooLong` and nothing more.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event<'a> {
-    /// The peer's version. It is always 1: any other is an error.
+    /// The peer's version, which is always 1. Any other version is an error.
     Version(u8),
-    /// A message starts: its whole header has been read.
+    /// The whole header of a message has been read.
     Frame(Frame<'a>),
-    /// A message starts whose name is longer than the parser takes. It is skipped, its
-    /// payload included, and the connection lives
-    /// ([rule 3.6](crate::protocol#rule-3-6)). A request can be answered with an error
-    /// result; only requests and notifications have names, so the id is the peer's.
+    /// A message has a longer name than the parser takes. The parser skips the message with
+    /// its payload, and the connection lives ([rule 3.6](crate::protocol#rule-3-6)).
+    ///
+    /// If there is an id, answer it with an error result. It is the peer's, because only
+    /// requests and notifications have names.
     NameTooLong {
         /// The type of the message.
         message_type: MessageType,
-        /// The request to answer; `None` for a notification.
+        /// The request to answer, or `None` for a notification.
         id: Option<RequestId>,
         /// The length of the name, in bytes.
         name_len: u16,
     },
-    /// A chunk of the payload of the message whose `Frame` came last: a slice of the input,
-    /// never a copy.
+    /// A chunk of the payload of the message whose `Frame` came last. It is a slice of the
+    /// input, never a copy ([rule 3.7](crate::protocol#rule-3-7)).
     Payload {
-        /// The bytes; empty only if the whole payload is.
+        /// The bytes. They are empty only if the whole payload is.
         data: &'a [u8],
-        /// How many bytes of this payload are still to come; 0: it is complete.
+        /// How many bytes of this payload are still to come. At 0 it is complete.
         remaining: u32,
     },
 }
@@ -84,24 +85,28 @@ impl defmt::Format for Event<'_> {
     }
 }
 
-/// A push parser for one direction of a conversation. `N` is the longest name that it
-/// takes, in bytes; messages with longer names are reported and skipped.
+/// A push parser: it decodes one direction of a conversation, chunk by chunk.
 ///
-/// Feed it whatever has arrived, and it yields [`Event`]s. Any split of the bytes gives the
-/// same events, errors and offsets, but for payloads, which may come in more chunks
-/// ([rule 3.1](crate::protocol#rule-3-1)). It never allocates and never buffers payload: its
-/// whole state is `N` bytes for a name and 32 more.
+/// Feed it whatever has arrived, and it yields [`Event`]s. Any split of the input gives the
+/// same events, errors and offsets. Only a payload may come in more chunks
+/// ([rule 3.1](crate::protocol#rule-3-1)).
 ///
-/// Read `N` at the call, as in `Parser::<64>::new()`. A fresh parser is all zeros, so that
-/// one in a `static` lies in `.bss` and takes no flash. The version comes first; use
-/// [`without_handshake`](Self::without_handshake) for input that has none.
+/// - **Names**: `N` is the length of the longest name that it takes, in bytes. It reports and
+///   skips messages with longer names. Choose `N` at the call: `Parser::<64>::new()`.
+/// - **RAM**: it takes `N` bytes for a name and 32 more, so a `Parser<64>` has 96 bytes. It
+///   never allocates, whatever size a header announces. A fresh one is all zeros, so in a
+///   `static` it lies in `.bss` and takes no flash.
+/// - **Panics**: none. No input makes it panic, and no panicking path is linked.
 ///
-/// There are three ways in, to one parser:
+/// The version comes first. Use [`without_handshake`](Self::without_handshake) for input that
+/// has none.
 ///
-/// - [`feed`](Self::feed), for a loop that reads into a buffer and handles what came;
-/// - [`next_event`](Self::next_event), for one event at a time from a slice that moves on;
-/// - [`step`](Self::step) and [`event`](Self::event), for types that own their input: a step
-///   borrows nothing.
+/// There are three ways to read, and all are the same parser:
+///
+/// - Use [`feed`](Self::feed) in a loop that reads into a buffer and handles what came.
+/// - Use [`next_event`](Self::next_event) to take one event at a time from a slice.
+/// - Use [`step`](Self::step) and [`event`](Self::event) in a type that owns its input, because
+///   a step borrows nothing.
 ///
 /// ```
 /// use gotalk::{Event, Frame, Parser};
@@ -129,8 +134,8 @@ pub struct Parser<const N: usize = 64> {
     name: [u8; N],
 }
 
-/// What [`Parser::step`] or [`Assembler::step`](crate::Assembler::step) has found.
-/// [`Parser::event`] or [`Assembler::item`](crate::Assembler::item) shows it.
+/// What [`Parser::step`] or [`Assembler::step`](crate::Assembler::step) has found. It borrows
+/// nothing. [`Parser::event`] or [`Assembler::item`](crate::Assembler::item) shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Step {
@@ -145,7 +150,7 @@ impl<const N: usize> Default for Parser<N> {
 }
 
 impl<const N: usize> Parser<N> {
-    /// A parser for names of up to `N` bytes, at the start of a stream.
+    /// Creates a parser for names of up to `N` bytes, at the start of a stream.
     ///
     /// ```
     /// use gotalk::Parser;
@@ -157,37 +162,38 @@ impl<const N: usize> Parser<N> {
         Self { machine: Machine::new(false), name: [0; N] }
     }
 
-    /// The same parser, but it starts at the first message, with no version before it: for
-    /// pipes, and for captures that were cut in the middle.
+    /// Makes the parser start at the first message, with no version before it. Use this for
+    /// pipes, and for captures that start between two messages.
     pub const fn without_handshake(self) -> Self {
         Self { machine: Machine::new(true), name: self.name }
     }
 
-    /// Reads `bytes` event by event, as the iterator is called.
+    /// Reads `bytes` event by event, as you take the events. Until then nothing is read.
     ///
     /// <div class="warning">
     ///
     /// Call [`Events::next`] until it gives `None`, or feed [`Events::remaining`] before
-    /// anything else. Bytes that were not taken are lost otherwise. Call `feed` once for
-    /// each read: `while let Some(event) = parser.feed(bytes).next()` reads the same bytes
+    /// anything else. Otherwise the bytes that were not read are lost. Call `feed` once for
+    /// each chunk: `while let Some(event) = parser.feed(chunk).next()` reads the same bytes
     /// again and again.
     ///
     /// </div>
     ///
-    /// Do not stop when the input is empty: an event may need no further byte. Empty input is
-    /// not the end of the stream; say that with [`finish`](Self::finish).
+    /// Do not stop when the input is used up, because an event may need no further byte
+    /// ([rule 3.13](crate::protocol#rule-3-13)). Empty input is not the end of the stream:
+    /// call [`finish`](Self::finish) for that.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn feed<'p, 'b>(&'p mut self, bytes: &'b [u8]) -> Events<'p, 'b, N> {
         Events { parser: self, input: bytes, failed: false }
     }
 
     /// Reads up to the next event, and moves `input` past what was read. `None` means that
-    /// all of `input` has been read and that more is needed.
+    /// all of `input` has been read and that the next event needs more.
     ///
     /// # Errors
     ///
-    /// At a byte that the grammar does not allow. `input` then starts with that byte, and
-    /// every later call fails in the same way ([rule 3.8](crate::protocol#rule-3-8)).
+    /// Fails at a byte that the grammar does not allow. `input` then starts with that byte,
+    /// and every later call fails in the same way ([rule 3.8](crate::protocol#rule-3-8)).
     ///
     /// ```
     /// use gotalk::{Event, Parser};
@@ -209,13 +215,15 @@ impl<const N: usize> Parser<N> {
         self.take(input).transpose()
     }
 
-    /// Reads up to the next event. Gives the number of bytes read, beside an error too, and
-    /// the event, if there is one, in a form that borrows neither the parser nor the input:
-    /// [`event`](Self::event) turns it into an [`Event`].
+    /// Reads up to the next event. Gives the number of bytes that were read, and what was
+    /// found in them, in a form that borrows neither the parser nor the input.
+    /// [`event`](Self::event) turns it into an [`Event`]. `None` means that all of `input` has
+    /// been read and that the next event needs more.
     ///
     /// # Errors
     ///
-    /// At a byte that the grammar does not allow; the bytes before it have been read.
+    /// Fails at a byte that the grammar does not allow. The number beside the error counts
+    /// the bytes before it.
     ///
     /// # Examples
     ///
@@ -274,7 +282,7 @@ impl<const N: usize> Parser<N> {
         (len, step)
     }
 
-    /// The event that a step has found. Pass the same `input`, before the next call to
+    /// Gives the event that a step has found. Pass the same `input`, before the next call to
     /// [`step`](Self::step). With anything else the event is wrong, but nothing panics.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn event<'a>(&'a self, input: &'a [u8], step: Step) -> Event<'a> {
@@ -297,28 +305,32 @@ impl<const N: usize> Parser<N> {
     }
 
     /// Skips the rest of the payload at hand: it gives no more events, not even an empty one.
-    /// Does nothing where there is none.
+    /// Does nothing if there is no payload at hand.
     pub fn skip_payload(&mut self) {
         self.machine.skip_payload();
     }
 
-    /// Checks that the input may end here. Call it when the transport has ended; it changes
+    /// Checks that the input may end here. Call it when the transport has ended. It changes
     /// nothing ([rule 3.10](crate::protocol#rule-3-10)).
+    ///
+    /// It succeeds between two messages and after the peer's protocol error.
     ///
     /// # Errors
     ///
-    /// None between messages and after a protocol error message. After an error it
-    /// is that error; anywhere else [`UnexpectedEnd`](crate::ErrorKind::UnexpectedEnd).
+    /// - After an error, that error.
+    /// - Inside the version or a message, and before its last event has been taken,
+    ///   [`UnexpectedEnd`](crate::ErrorKind::UnexpectedEnd).
     pub fn finish(&self) -> Result<(), Error> {
         self.machine.finish()
     }
 
-    /// How many bytes have been read since the start or the last reset.
+    /// The number of bytes that have been read since the start or the last reset. After an
+    /// error, this is the offset of the wrong byte.
     pub fn offset(&self) -> u64 {
         self.machine.offset
     }
 
-    /// Back to the state of the constructor, for another stream.
+    /// Goes back to the state of the constructor, for another stream.
     pub fn reset(&mut self) {
         self.machine.reset();
     }
@@ -344,8 +356,8 @@ impl<const N: usize> Parser<N> {
         self.machine.advance(&mut self.name, input)
     }
 
-    /// The frame that a step has found. Its last number comes from the caller: that of the
-    /// machine counts down as the payload is read.
+    /// The frame that a step has found. Its last field comes from the caller, because that of
+    /// the machine counts down as the payload is read.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn frame<'a>(&'a self, input: &'a [u8], found: Found, last: u32) -> Frame<'a> {
         let name = match found {
@@ -372,7 +384,7 @@ impl<const N: usize> Parser<N> {
     }
 }
 
-/// Where it stands, not what it has read: `Parser { state: Payload, offset: 22, .. }`.
+/// Shows the state and the offset, not the bytes: `Parser { state: Payload, offset: 22, .. }`.
 impl<const N: usize> fmt::Debug for Parser<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parser")
@@ -397,11 +409,11 @@ impl<const N: usize> defmt::Format for Parser<N> {
     }
 }
 
-/// The events of one read: [`Parser::feed`].
+/// The events of one chunk of input, from [`Parser::feed`].
 ///
-/// It lends its events, since a name may lie in the parser. Hence it is not an `Iterator`;
-/// use it with `while let`. If you stop before it gives `None`, feed
-/// [`remaining`](Self::remaining) before anything else.
+/// An event may borrow a name from the parser, so this cannot be an `Iterator`. Use it with
+/// `while let`. If you stop before it gives `None`, feed [`remaining`](Self::remaining)
+/// before anything else.
 #[must_use = "nothing is read until the events are taken"]
 pub struct Events<'p, 'b, const N: usize = 64> {
     parser: &'p mut Parser<N>,
@@ -410,8 +422,12 @@ pub struct Events<'p, 'b, const N: usize = 64> {
 }
 
 impl<'b, const N: usize> Events<'_, 'b, N> {
-    /// The next event; `None` when all of the input has been read. An error comes once, and
-    /// `None` after it, so that no loop runs for ever on a peer's bytes.
+    /// Reads up to the next event. Gives `None` when all of the input has been read. An error
+    /// comes once and then `None`, so that no loop runs for ever on a peer's bytes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Parser::next_event`].
     #[expect(clippy::should_implement_trait, reason = "a lending iterator cannot be an Iterator")]
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn next(&mut self) -> Option<Result<Event<'_>, Error>> {
@@ -425,23 +441,23 @@ impl<'b, const N: usize> Events<'_, 'b, N> {
         event
     }
 
-    /// The input that has not been read.
+    /// The input that has not been read. After an error it starts with the wrong byte.
     pub fn remaining(&self) -> &'b [u8] {
         self.input
     }
 
-    /// As [`Parser::skip_payload`].
+    /// Skips the rest of the payload at hand: see [`Parser::skip_payload`].
     pub fn skip_payload(&mut self) {
         self.parser.skip_payload();
     }
 
-    /// As [`Parser::offset`].
+    /// The number of bytes read since the start or the last reset: see [`Parser::offset`].
     pub fn offset(&self) -> u64 {
         self.parser.offset()
     }
 }
 
-/// Where it stands, and how many bytes have not been read.
+/// Shows the state of the parser, and how many bytes have not been read.
 impl<const N: usize> fmt::Debug for Events<'_, '_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events")

@@ -1,14 +1,13 @@
-//! The one way in which this crate copies bytes whose number is not fixed: names and
-//! payloads, most of them short.
+//! Copies names and payloads, most of which are short.
 //!
-//! `copy_from_slice` is not used, since a panic about lengths can stay linked behind
-//! it: whether it does depends on what else the program is made of. A fixed number of
-//! bytes is copied by a few loads and stores, and without a check.
+//! Use this and not `copy_from_slice`, which can leave a panic about lengths in the program,
+//! depending on what else is linked. A fixed number of bytes is copied by a few loads and
+//! stores, without a check.
 
 use crate::LARGE;
 
-/// Puts `bytes` at the start of `room` and gives the rest of it; `None`, and nothing
-/// put, if it is too short.
+/// Puts `bytes` at the start of `room` and gives the rest of it. If `room` is too short, puts
+/// nothing and gives `None`.
 #[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn put<'r>(room: &'r mut [u8], bytes: &[u8]) -> Option<&'r mut [u8]> {
     let (slots, rest) = room.split_at_mut_checked(bytes.len())?;

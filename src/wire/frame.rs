@@ -22,7 +22,8 @@ use crate::LARGE;
 use crate::wire::text::{Bytes, pad};
 use crate::wire::value::{ErrorCode, Name, RequestId};
 
-/// The version of the protocol that this crate speaks.
+/// The version of the protocol that this crate speaks
+/// ([rule 3.11](crate::protocol#rule-3-11)).
 pub const VERSION: u8 = 1;
 
 /// The length of the version at the start of each direction, in bytes.
@@ -41,25 +42,25 @@ pub const MAX_HEADER_LEN: usize = MessageType::SingleRequest.header_len(MAX_NAME
 // a type is one or two comparisons: an id up to 6, a payload up to 7, `is_rare` outside of 1
 // to 7.
 pub enum MessageType {
-    /// `r`: a request in one message, answered by one result.
+    /// `r`: a request in one message.
     SingleRequest = 1,
     /// `s`: the start of a request in parts.
     StreamRequest = 2,
-    /// `p`: a further part of a request; an empty one is its end.
+    /// `p`: a further part of a request. An empty one ends the request.
     StreamRequestPart = 3,
-    /// `R`: the result of a request.
+    /// `R`: a result in one message.
     SingleResult = 4,
-    /// `S`: a part of a result; an empty one is its end.
+    /// `S`: a part of a result. An empty one ends the result.
     StreamResult = 5,
-    /// `E`: the request was at fault and is not to be made again as it is.
+    /// `E`: an error result. The request was at fault: do not make it again as it is.
     ErrorResult = 6,
-    /// `e`: the responder was at fault; the request may be made again after a wait.
+    /// `e`: a retry result. The responder was at fault: make the request again after a wait.
     RetryResult = 0,
-    /// `n`: a message that is never answered.
+    /// `n`: a notification, which is never answered.
     Notification = 7,
-    /// `h`: the sender is alive, and how busy it is.
+    /// `h`: a heartbeat. It says that the sender is alive, and how busy it is.
     Heartbeat = 8,
-    /// `f`: the sender is about to close the connection, and why.
+    /// `f`: a protocol error. It says why the sender is about to close the connection.
     ProtocolError = 9,
 }
 
@@ -78,7 +79,7 @@ impl MessageType {
         Self::ProtocolError,
     ];
 
-    /// The byte on the wire.
+    /// The byte that stands for the type on the wire.
     pub const fn as_byte(self) -> u8 {
         match self {
             Self::SingleRequest => b'r',
@@ -94,11 +95,18 @@ impl MessageType {
         }
     }
 
-    /// The type that a byte stands for, if any does.
+    /// The type that `byte` stands for, or `None` if it stands for none.
+    ///
+    /// ```
+    /// use gotalk::MessageType;
+    ///
+    /// assert_eq!(MessageType::from_byte(b'r'), Some(MessageType::SingleRequest));
+    /// assert_eq!(MessageType::from_byte(b'x'), None);
+    /// ```
     pub const fn from_byte(byte: u8) -> Option<Self> {
         // By a table, since a jump that depends on the type is guessed wrong for every
-        // other message, and takes more flash. Where there is room it has every byte, else
-        // those from the first type to the last.
+        // other message, and takes more flash. On a large target it has every byte, else those
+        // from the first type to the last.
         const FIRST: u8 = if LARGE { 0 } else { MessageType::ErrorResult.as_byte() };
         const LAST: u8 = if LARGE { u8::MAX } else { MessageType::StreamRequest.as_byte() };
         const LEN: usize = (LAST - FIRST) as usize + 1;
@@ -125,12 +133,12 @@ impl MessageType {
         matches!(self, Self::SingleRequest | Self::StreamRequest | Self::Notification)
     }
 
-    /// Whether messages of this type carry a payload, be it empty.
+    /// Whether messages of this type carry a payload, which may be empty.
     pub const fn has_payload(self) -> bool {
         !matches!(self, Self::Heartbeat | Self::ProtocolError)
     }
 
-    /// The number of digits between the name and the last number: those of a retry
+    /// The number of digits between the name and the last field: those of a retry
     /// result's wait, or of a heartbeat's load.
     pub(crate) const fn extra_len(self) -> usize {
         match self {
@@ -181,7 +189,7 @@ impl MessageType {
     }
 }
 
-/// The length of the type and the last number, which every header has.
+/// The length of the type and of the last field, which every header has, in bytes.
 const OUTER: usize = 9;
 
 /// The byte of each type, and how many bytes more than [`OUTER`] its headers have at least.
@@ -198,42 +206,63 @@ static STARTS: [(u8, u8); MessageType::ALL.len()] = {
     starts
 };
 
-/// A message without its payload bytes: all that its header says.
+/// The header of a message: everything that it says before the bytes of its payload.
 ///
-/// The parser yields it and the writer takes it, so a round trip is an equality.
-/// Version 1 has these ten messages and no more, hence no wildcard is needed.
+/// This crate calls the bytes on the wire a *header*, and the value that they stand for a
+/// *frame*. The parser yields frames and the writer takes them, so what was written reads
+/// back equal. Version 1 has these ten messages and no more, so a `match` needs no wildcard.
 /// [Section 1](crate::protocol#section-1) of PROTOCOL.md has the grammar, and
 /// [section 2](crate::protocol#section-2) an example of each.
+///
+/// - **Whose id?** Both ends may use the same id at the same time, for two requests that have
+///   nothing to do with each other. [`MessageType::is_request`] and
+///   [`MessageType::is_result`] say whose id a message has
+///   ([rule 7.2](crate::protocol#rule-7-2)).
+/// - **Which answer?** Any kind of result may answer any kind of request: match a result with
+///   its request by the id alone ([rule 7.4](crate::protocol#rule-7-4)). Ignore a result that
+///   nobody waits for ([rule 7.7](crate::protocol#rule-7-7)).
+///
+/// ```
+/// use gotalk::{Frame, Name, RequestId};
+///
+/// let (id, op) = (RequestId::new(*b"0001"), Name::new("echo"));
+/// let frame = Frame::SingleRequest { id, op, payload_len: 25 };
+/// assert_eq!(frame.header_len(), b"r0001004echo00000019".len());
+/// assert_eq!(frame.id(), Some(id));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Frame<'a> {
     /// `r`: a request in one message.
     SingleRequest {
-        /// Comes back with the result.
+        /// The id of the request. It comes back with the result.
         id: RequestId,
-        /// The operation asked for.
+        /// The operation that the sender asks for.
         op: Name<'a>,
         /// The size of the payload, in bytes.
         payload_len: u32,
     },
-    /// `s`: the start of a request in parts. Its payload is the first part; an
-    /// empty one does not end the stream.
+    /// `s`: the start of a request in parts. Its payload is the first part. An empty first
+    /// part does not end the stream ([rule 4.4](crate::protocol#rule-4-4)).
     StreamRequest {
-        /// Stands in every part and every result; never to be used again.
+        /// The id of the request. Every part and every result has it. Never use it again on
+        /// this connection ([rule 7.3](crate::protocol#rule-7-3)).
         id: RequestId,
-        /// The operation asked for.
+        /// The operation that the sender asks for.
         op: Name<'a>,
         /// The size of the first part, in bytes.
         payload_len: u32,
     },
-    /// `p`: a further part of a request.
+    /// `p`: a further part of a request. If its id belongs to no open stream, drop it: the
+    /// sender may not yet know that the request is over
+    /// ([rule 7.6](crate::protocol#rule-7-6)).
     StreamRequestPart {
         /// The id of the request.
         id: RequestId,
-        /// The size of the part, in bytes; 0 ends the stream.
+        /// The size of the part, in bytes. 0 ends the stream.
         payload_len: u32,
     },
-    /// `R`: the result of a request.
+    /// `R`: a result in one message.
     SingleResult {
         /// The id of the request.
         id: RequestId,
@@ -244,42 +273,47 @@ pub enum Frame<'a> {
     StreamResult {
         /// The id of the request.
         id: RequestId,
-        /// The size of the part, in bytes; 0 ends the stream.
+        /// The size of the part, in bytes. 0 ends the result.
         payload_len: u32,
     },
-    /// `E`: the request was at fault: not to be made again as it is.
+    /// `E`: an error result. The request was at fault: do not make it again as it is. The
+    /// payload is plain text ([rule 8.3](crate::protocol#rule-8-3)).
     ErrorResult {
         /// The id of the request.
         id: RequestId,
         /// The size of the payload, in bytes.
         payload_len: u32,
     },
-    /// `e`: the responder was at fault: the request may be made again.
+    /// `e`: a retry result. The responder was at fault: make the request again later. The
+    /// payload is plain text ([rule 8.3](crate::protocol#rule-8-3)).
     RetryResult {
         /// The id of the request.
         id: RequestId,
-        /// The least time to wait before that, in milliseconds.
+        /// The minimum time to wait before that, in milliseconds. 0 means no wait.
         wait_ms: u32,
         /// The size of the payload, in bytes.
         payload_len: u32,
     },
-    /// `n`: a notification, never answered.
+    /// `n`: a notification, which is never answered.
     Notification {
-        /// What it is about.
+        /// The name of the notification.
         name: Name<'a>,
         /// The size of the payload, in bytes.
         payload_len: u32,
     },
-    /// `h`: a heartbeat. It has no payload.
+    /// `h`: a heartbeat. It has no payload and is not answered
+    /// ([rule 7.9](crate::protocol#rule-7-9)).
     Heartbeat {
-        /// How busy the sender is: 0 idle, 0xffff overloaded.
+        /// How busy the sender is, from 0 (idle) to 0xffff (overloaded).
         load: u16,
-        /// The sender's clock, in seconds since 1970-01-01 00:00 UTC; it ends in 2106.
+        /// The sender's clock, in seconds since 1970-01-01 00:00 UTC, until 2106. Without a
+        /// clock it is 0 ([rule 7.10](crate::protocol#rule-7-10)).
         time: u32,
     },
-    /// `f`: the sender is about to close the connection. It has no payload.
+    /// `f`: a protocol error. The sender is about to close the connection, and nothing follows
+    /// ([rule 3.9](crate::protocol#rule-3-9)). It has no payload.
     ProtocolError {
-        /// Why.
+        /// Why the sender closes.
         code: ErrorCode,
     },
 }
@@ -301,7 +335,7 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The request that the message belongs to; `None` for notifications,
+    /// The id of the request that the message belongs to, or `None` for notifications,
     /// heartbeats and protocol errors.
     pub const fn id(&self) -> Option<RequestId> {
         match *self {
@@ -316,7 +350,8 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The operation of a request or the name of a notification; `None` for all else.
+    /// The operation of a request or the name of a notification, or `None` for every other
+    /// type.
     pub const fn name(&self) -> Option<Name<'a>> {
         match *self {
             Self::SingleRequest { op: name, .. }
@@ -326,8 +361,8 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// The size of the payload in bytes; `None` for heartbeats and protocol errors,
-    /// which have no such field.
+    /// The size of the payload in bytes, or `None` for heartbeats and protocol errors, which
+    /// have no payload.
     pub const fn payload_len(&self) -> Option<u32> {
         match *self {
             Self::SingleRequest { payload_len, .. }
@@ -413,14 +448,14 @@ impl MessageType {
     /// Whether the message belongs to a request that its sender makes: `r`, `s` and `p`.
     /// The id is the sender's.
     ///
-    /// Such a message can be answered. If its name or payload is too long for you, send an
-    /// [`ErrorResult`](Self::ErrorResult) with its id, also in the middle of a stream that
-    /// is still open. Later parts with that id may follow: drop them.
+    /// You may answer such a message. If its name or payload is too long for you, send an
+    /// [`ErrorResult`](Self::ErrorResult) with its id, in the middle of an open stream too.
+    /// More parts with that id may follow: drop them ([rule 7.6](crate::protocol#rule-7-6)).
     ///
     /// ```
     /// use gotalk::{Event, MessageType, Parser, RequestId, Writer};
     ///
-    /// // What to answer to a name that the parser has no room for.
+    /// // What to answer if a name is too long for the parser.
     /// fn refuse(writer: &mut Writer<'_>, message_type: MessageType, id: Option<RequestId>) {
     ///     match id {
     ///         Some(id) if message_type.is_request() => {
@@ -440,11 +475,11 @@ impl MessageType {
     }
 
     /// Whether the message belongs to the result of a request: `R`, `S`, `E` and `e`.
-    /// The id is the receiver's own: that of a request which it made.
+    /// The id is the receiver's own, that of a request which it made.
     ///
-    /// Never answer such a message. Its id means nothing as an id of the sender's, or means
-    /// another request. If the payload is too long for you, fail the request on your side,
-    /// and drop what else comes with its id.
+    /// Never answer such a message: as an id of the sender's, its id means nothing, or another
+    /// request. If the payload is too long for you, fail the request on your side, and drop
+    /// what else comes with its id.
     pub const fn is_result(self) -> bool {
         matches!(
             self,
@@ -478,7 +513,7 @@ impl fmt::Display for MessageType {
     }
 }
 
-/// One line for people: the type and then the fields that the message has.
+/// Shows one line: the type, and then the fields that the message has.
 ///
 /// ```
 /// use gotalk::{Frame, Name, RequestId};

@@ -1,5 +1,5 @@
-//! The digits of the wire: fixed widths, most significant first, read in either
-//! case, written in lower case (protocol, section 1 and section 3, rule 3).
+//! The digits of the wire: fixed widths, most significant digit first, read in either case,
+//! written in lower case (rules 3.3 and 4.1 of PROTOCOL.md).
 //!
 //! Four digits are written as one word of 32 bits. Whole numbers are read by words of
 //! 64 bits on large targets; elsewhere a loop is smaller and at least as fast.
@@ -53,8 +53,8 @@ pub(crate) fn encode(number: u16) -> [u8; 4] {
 mod by_word {
     const ONES: u64 = 0x0101_0101_0101_0101;
 
-    /// Nearly all lengths are below 256, so that is the first guess: it breaks the chain
-    /// from the start of one message through its lengths to the start of the next.
+    /// Most lengths are below 256. Guessing this lets the processor start on the next message
+    /// before this length is decoded.
     #[inline(always)]
     pub(crate) fn decode(digits: &[u8]) -> Option<u32> {
         if let [b'0', high, low] | [b'0', b'0', b'0', b'0', b'0', b'0', high, low] = *digits {

@@ -1,17 +1,35 @@
-//! What fields of a message hold: the id of a request, a name, the code of an error.
+//! The values that fields of a message hold: the id of a request, a name, an error code.
 
 use core::fmt;
 use core::str::Utf8Error;
 
 use crate::wire::text::{Text, pad, write_ascii};
 
-/// The id of a request: four bytes of the requester's choice that come back with
+/// The id of a request: four bytes that the requester chooses, and that come back with
 /// every result.
 ///
 /// Ids are bytes, not text: one peer counts in binary, another in base 36
-/// ([PROTOCOL.md, rule 3.4](crate::protocol#rule-3-4)). Two requests that are open at
-/// once need different ids. Never use the id of a stream a second time on the same
-/// connection ([rule 4.7](crate::protocol#rule-4-7)).
+/// ([rule 3.4](crate::protocol#rule-3-4)).
+///
+/// - **Which ids to use**: count with 32 bits. Two requests of yours that are open at once
+///   need different ids, and the id of a stream must never come again on the same
+///   connection: the process of a Go peer dies of it ([rule 7.3](crate::protocol#rule-7-3)).
+///   [`from_number`](Self::from_number) makes ids that are easy to read, but only 1,679,616
+///   of them.
+/// - **Whose id it is**: both ends may use the same id at the same time, for two requests
+///   that have nothing to do with each other. The type of a message says whose id it has
+///   ([rule 7.2](crate::protocol#rule-7-2)).
+///
+/// ```
+/// use gotalk::RequestId;
+///
+/// let mut counter = 0u32;
+/// let mut next_id = || {
+///     counter = counter.wrapping_add(1);
+///     RequestId::new(counter.to_be_bytes())
+/// };
+/// assert_eq!(next_id(), RequestId::new([0, 0, 0, 1]));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 // It moves as one word, not as four bytes. Not where a word has two: an AVR aligns nothing,
 // not even its stack, and with aligned ids it wrote other headers than it had read.
@@ -19,7 +37,7 @@ use crate::wire::text::{Text, pad, write_ascii};
 pub struct RequestId([u8; 4]);
 
 impl RequestId {
-    /// The id with these bytes.
+    /// Makes an id of four bytes. Each of them may have any value.
     pub const fn new(bytes: [u8; 4]) -> Self {
         Self(bytes)
     }
@@ -29,8 +47,9 @@ impl RequestId {
         &self.0
     }
 
-    /// The id that reads as `number` in four base-36 digits (`0-9a-z`), the form
-    /// that people and gotalk.js use; `None` from 36⁴ = 1 679 616 on.
+    /// The id that reads as `number` in four base-36 digits (`0-9a-z`), as those of gotalk.js
+    /// do. It is `None` from 36⁴ = 1,679,616 on, so a counter for streams cannot use it for
+    /// long: see [which ids to use](Self).
     ///
     /// ```
     /// use gotalk::RequestId;
@@ -57,8 +76,8 @@ impl RequestId {
         ]))
     }
 
-    /// The number that [`from_number`](Self::from_number) makes this id of; `None`
-    /// for every other id.
+    /// The number of which [`from_number`](Self::from_number) makes this id, or `None` if
+    /// there is no such number.
     pub const fn to_number(self) -> Option<u32> {
         const fn value(byte: u8) -> Option<u32> {
             match byte {
@@ -112,8 +131,9 @@ impl defmt::Format for RequestId {
     }
 }
 
-/// The name of an operation or a notification: bytes, and text only by custom
-/// ([PROTOCOL.md, rule 3.5](crate::protocol#rule-3-5)).
+/// The name of an operation or a notification. It is bytes, which most peers read as UTF-8
+/// text ([rule 3.5](crate::protocol#rule-3-5)). The wire can carry 0 to
+/// [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) bytes.
 ///
 /// Compare it with text or bytes, or match on its bytes, to dispatch a request:
 ///
@@ -130,8 +150,8 @@ impl defmt::Format for RequestId {
 /// }
 /// ```
 ///
-/// A peer chooses the name. Printed, it cannot pass for something else: characters that
-/// are invisible, or that change the order of others, show as escapes.
+/// A peer chooses the name, so printing escapes what could make it look like another one:
+/// characters that are invisible, or that change the order of others.
 ///
 /// ```
 /// # use gotalk::Name;
@@ -143,12 +163,13 @@ impl defmt::Format for RequestId {
 pub struct Name<'a>(&'a [u8]);
 
 impl<'a> Name<'a> {
-    /// The name with this text. In a `const`, too, where [`From`] cannot be used.
+    /// Makes a name of text. It works in a `const`, where [`From`] does not.
     pub const fn new(text: &'a str) -> Self {
         Self(text.as_bytes())
     }
 
-    /// The name with these bytes. They need not be UTF-8.
+    /// Makes a name of bytes, which need not be UTF-8. It works in a `const`, where [`From`]
+    /// does not.
     pub const fn from_bytes(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
@@ -158,23 +179,23 @@ impl<'a> Name<'a> {
         self.0
     }
 
-    /// The name as text. This checks all its bytes; the parser has not done that.
+    /// The name as text. This checks that all its bytes are UTF-8, which the parser does not.
     ///
     /// # Errors
     ///
-    /// [`Utf8Error`] if the name is not UTF-8. Such a name is legal: treat it as one
-    /// that you do not know.
+    /// [`Utf8Error`] if the name is not UTF-8. Such a name is legal: treat it as one that you
+    /// do not know ([rule 3.5](crate::protocol#rule-3-5)).
     pub const fn to_str(self) -> Result<&'a str, Utf8Error> {
         core::str::from_utf8(self.0)
     }
 
-    /// The length in bytes.
+    /// The length of the name, in bytes.
     pub const fn len(self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no byte in it. A parser can read such a name; the writer's
-    /// methods refuse to send one ([PROTOCOL.md, rule 4.3](crate::protocol#rule-4-3)).
+    /// Whether the name has no bytes. A parser can read such a name, but the writer's methods
+    /// refuse to send one ([rule 4.3](crate::protocol#rule-4-3)).
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
@@ -274,22 +295,22 @@ impl defmt::Format for Name<'_> {
     }
 }
 
-/// Why a peer closes the connection ([PROTOCOL.md, section 1](crate::protocol#section-1)).
-/// Codes above 3 have no meaning yet. They are kept as they are.
+/// Why a peer closes the connection ([section 1](crate::protocol#section-1)). Codes above 3
+/// have no meaning yet, and stay as they are.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(u32);
 
 impl ErrorCode {
-    /// 0: closed by an abnormal condition.
+    /// 0: an abnormal condition, such as a fault of the server.
     pub const ABNORMAL: Self = Self(0);
-    /// 1: unsupported protocol version.
+    /// 1: the version of the protocol is not supported.
     pub const UNSUPPORTED: Self = Self(1);
-    /// 2: invalid message.
+    /// 2: a message is not as the grammar says.
     pub const INVALID_MESSAGE: Self = Self(2);
     /// 3: communicating took too long.
     pub const TIMEOUT: Self = Self(3);
 
-    /// The code with this number. In a `const`, too, where [`From`] cannot be used.
+    /// Makes a code of a number. It works in a `const`, where [`From`] does not.
     pub const fn new(code: u32) -> Self {
         Self(code)
     }

@@ -13,15 +13,15 @@ use crate::wire::frame::{Frame, MAX_NAME_LEN, MessageType};
 use crate::write::writer::{Writer, put_header, put_number};
 
 impl<'b> Writer<'b> {
-    /// Begins a message whose payload is written in place, straight into the buffer: JSON,
-    /// CBOR, a sensor's bytes. `frame` says what the message is; its `payload_len` is ignored.
-    /// [`PayloadWriter::commit`] fills in the size and writes the message. Without it nothing
-    /// is written.
+    /// Begins a message whose payload you write in place, straight into the buffer: JSON,
+    /// CBOR, the bytes of a sensor. `frame` says what the message is, and its `payload_len` is
+    /// ignored. [`PayloadWriter::commit`] fills in the size and writes the message. Without it
+    /// nothing is written.
     ///
     /// # Errors
     ///
     /// [`EmptyName`](WriteError::EmptyName), [`NameTooLong`](WriteError::NameTooLong) or
-    /// [`Closed`](WriteError::Closed). Whether the message fits is said by `commit`.
+    /// [`Closed`](WriteError::Closed). `commit` says whether the message fits.
     ///
     /// ```
     /// use core::fmt::Write;
@@ -50,18 +50,18 @@ impl<'b> Writer<'b> {
         }
         let header_len = message_type.header_len(name.len());
         let free = self.buffer.get_mut(self.len..).unwrap_or_default();
-        if let Some(room) = free.get_mut(..header_len) {
-            put_header(room, &header, name);
+        if let Some(space) = free.get_mut(..header_len) {
+            put_header(space, &header, name);
         }
         Ok(PayloadWriter { writer: self, message_type, header_len, len: 0 })
     }
 }
 
-/// A message whose payload is being written in place: [`Writer::begin`].
+/// A message whose payload is being written in place. [`Writer::begin`] makes it.
 ///
 /// Write the payload as text ([`core::fmt::Write`]), as bytes ([`write`](Self::write)), or by
-/// giving the [free room](Self::room) to whatever makes it; then [`commit`](Self::commit).
-/// If it is dropped before, nothing has been written.
+/// giving the [free bytes](Self::room) to whatever makes it. Then call
+/// [`commit`](Self::commit). If you drop it before that, nothing is written.
 ///
 /// A payload that does not fit is no error until `commit`, which says how long the whole
 /// message is.
@@ -75,18 +75,18 @@ pub struct PayloadWriter<'w, 'b> {
 }
 
 impl PayloadWriter<'_, '_> {
-    /// The number of bytes of payload so far, those that did not fit included.
+    /// The length of the payload so far in bytes, those that did not fit included.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no payload so far.
+    /// Whether the payload is empty so far.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The free room behind what there is of the payload. Fill it from its start, then call
-    /// [`advance`](Self::advance). It is empty once something did not fit.
+    /// The free bytes of the buffer, after the payload so far. Fill them from the start, then
+    /// call [`advance`](Self::advance). There are none once something did not fit.
     ///
     /// ```
     /// use gotalk::{Frame, Writer};
@@ -112,13 +112,13 @@ impl PayloadWriter<'_, '_> {
         self.writer.buffer.get_mut(start..).unwrap_or_default()
     }
 
-    /// Takes the first `len` bytes of [`room`](Self::room) into the payload. More than there
-    /// are make the message too long for the buffer.
+    /// Adds the first `len` bytes of [`room`](Self::room) to the payload. If `len` is more
+    /// than there are, the message is too long for the buffer, and `commit` says so.
     pub const fn advance(&mut self, len: usize) {
         self.len = self.len.saturating_add(len);
     }
 
-    /// Appends `bytes` to the payload.
+    /// Appends `bytes` to the payload. If they do not fit, `commit` says so.
     pub fn write(&mut self, bytes: &[u8]) {
         put(self.room(), bytes);
         self.advance(bytes.len());
@@ -128,14 +128,16 @@ impl PayloadWriter<'_, '_> {
     ///
     /// # Errors
     ///
-    /// Nothing is written then.
+    /// After an error nothing is written.
     ///
     /// - [`BufferTooSmall`](WriteError::BufferTooSmall) or
-    ///   [`PayloadTooLong`](WriteError::PayloadTooLong);
-    /// - [`EmptyPart`](WriteError::EmptyPart) for a part, or a part of a result, without
-    ///   payload: it would end the stream, which has a method of its own;
-    /// - [`PayloadMismatch`](WriteError::PayloadMismatch) for payload of a heartbeat or a
-    ///   protocol error, which have none.
+    ///   [`PayloadTooLong`](WriteError::PayloadTooLong).
+    /// - [`EmptyPart`](WriteError::EmptyPart) if the message is a part of a stream, `p` or `S`,
+    ///   and its payload is empty. To end a stream, use
+    ///   [`stream_request_end`](Writer::stream_request_end) or
+    ///   [`stream_result_end`](Writer::stream_result_end).
+    /// - [`PayloadMismatch`](WriteError::PayloadMismatch) if the message is a heartbeat or a
+    ///   protocol error, which have no payload, and you wrote some.
     pub fn commit(self) -> Result<(), WriteError> {
         let needed = self.message_len();
         let Self { writer, message_type, header_len, len } = self;
@@ -167,7 +169,7 @@ impl PayloadWriter<'_, '_> {
     }
 }
 
-/// Never fails: what does not fit is counted, and [`commit`](PayloadWriter::commit) says so.
+/// Never fails. If something does not fit, [`commit`](PayloadWriter::commit) says so.
 impl fmt::Write for PayloadWriter<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.write(text.as_bytes());
@@ -175,7 +177,7 @@ impl fmt::Write for PayloadWriter<'_, '_> {
     }
 }
 
-/// How much has been written, not what lies in the buffer.
+/// Shows how much has been written, not the bytes.
 impl fmt::Debug for PayloadWriter<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PayloadWriter")

@@ -1,4 +1,4 @@
-//! Bytes that have been written and not yet sent.
+//! A buffer for bytes that have been written and not yet sent.
 
 use core::cell::Cell;
 use core::fmt;
@@ -8,10 +8,13 @@ use crate::write::writer::Writer;
 /// A buffer of `N` bytes between a [`Writer`] and a transport that takes some bytes now and
 /// some later: a non-blocking socket, a UART's FIFO, DMA.
 ///
-/// [`write`](Self::write) runs a writer on its free room. Give [`unsent`](Self::unsent) to
-/// the transport and tell [`sent`](Self::sent) how many bytes it took. Once a protocol error
-/// has been written, every later writer is closed too. A fresh buffer is all zeros, so that
-/// one in a `static` lies in `.bss`.
+/// 1. [`write`](Self::write) runs a writer on its free bytes.
+/// 2. Give [`unsent`](Self::unsent) to the transport.
+/// 3. Tell [`sent`](Self::sent) how many bytes the transport took.
+///
+/// Once a protocol error has been written, every later writer is closed too
+/// ([rule 4.6](crate::protocol#rule-4-6)). A fresh buffer is all zeros, so in a `static` it
+/// lies in `.bss` and takes no flash.
 ///
 /// ```
 /// use gotalk::{SendBuffer, WriteError};
@@ -56,15 +59,15 @@ impl<const N: usize> Default for SendBuffer<N> {
 }
 
 impl<const N: usize> SendBuffer<N> {
-    /// A buffer with nothing to send.
+    /// Creates a buffer with nothing to send.
     pub const fn new() -> Self {
         Self { bytes: [0; N], start: 0, end: 0, closed: false }
     }
 
-    /// Runs `write` with a writer that appends behind what is unsent, and gives its result.
-    /// The writer has all the room that there is: `N` bytes less those that are unsent, which
-    /// are moved to the front first. What the writer has written is kept, whatever `write`
-    /// returns: each message is whole or not there at all.
+    /// Runs `write` with a writer that appends to what is unsent, and gives its result. The
+    /// writer has all free bytes, `N` less those that are unsent. (These move to the front
+    /// first.) What the writer has written stays, whatever `write` returns: each message is
+    /// whole or not there at all.
     pub fn write<R>(&mut self, write: impl FnOnce(&mut Writer<'_>) -> R) -> R {
         self.move_to_front();
         let free = self.bytes.get_mut(self.end..).unwrap_or_default();
@@ -82,8 +85,8 @@ impl<const N: usize> SendBuffer<N> {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Forgets the first `len` bytes of [`unsent`](Self::unsent): the transport has them. More
-    /// than there are count as all.
+    /// Removes the first `len` bytes of [`unsent`](Self::unsent), because the transport has
+    /// taken them. If `len` is more than there are, it removes all.
     pub const fn sent(&mut self, len: usize) {
         if len < self.end.saturating_sub(self.start) {
             self.start = self.start.wrapping_add(len);
@@ -93,17 +96,17 @@ impl<const N: usize> SendBuffer<N> {
         }
     }
 
-    /// Whether all has been sent.
+    /// Whether everything has been sent.
     pub const fn is_empty(&self) -> bool {
         self.start >= self.end
     }
 
-    /// Whether a protocol error has been written: send what is unsent, and close.
+    /// Whether a protocol error has been written. If so, send what is unsent, and close.
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Back to the state of the constructor, for another connection.
+    /// Goes back to the state of the constructor, for another connection.
     pub const fn reset(&mut self) {
         self.start = 0;
         self.end = 0;
@@ -125,7 +128,7 @@ impl<const N: usize> SendBuffer<N> {
     }
 }
 
-/// How much is unsent, not what lies in the buffer.
+/// Shows how much is unsent, not the bytes.
 impl<const N: usize> fmt::Debug for SendBuffer<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendBuffer")

@@ -7,10 +7,11 @@ use crate::write::writer::Writer;
 
 #[cfg(feature = "heapless")]
 impl Writer<'_> {
-    /// Runs `write` with a writer that appends to `vec`, behind what it holds. `vec` can be a
-    /// `heapless::Vec` of any length, or its view. What the writer has written is kept,
-    /// whatever `write` returns: each message is whole or not there at all. Needs the feature
-    /// `heapless`.
+    /// Runs `write` with a writer that appends to `vec`, a `heapless::Vec` of any capacity or
+    /// its view, and gives the result. What the writer has written stays, whatever `write`
+    /// returns: each message is whole or not there at all. Needs the feature `heapless`.
+    ///
+    /// A new writer is open, even if `vec` holds a protocol error already.
     ///
     /// ```
     /// use gotalk::Writer;
@@ -37,16 +38,16 @@ impl Writer<'_> {
 
 #[cfg(feature = "alloc")]
 impl Writer<'_> {
-    /// Runs `write` with a writer that appends to `vec`, behind what it holds; `vec` grows as
-    /// needed. If `write` returns an error, `vec` holds what it held before. Needs the feature
-    /// `alloc`.
+    /// Runs `write` with a writer that appends to `vec`, which grows as needed, and gives the
+    /// result. Needs the feature `alloc`.
     ///
-    /// Let `write` return [`BufferTooSmall`](WriteError::BufferTooSmall) as it gets it: it is
-    /// then called again, from the start, with the room that was missing.
+    /// If `write` gets [`BufferTooSmall`](WriteError::BufferTooSmall), let it return that
+    /// error: `vec` then grows, and `write` runs again from the start. A new writer is open,
+    /// even if `vec` holds a protocol error already.
     ///
     /// # Errors
     ///
-    /// Those of `write`.
+    /// Returns any other error of `write`. `vec` then holds what it held before.
     ///
     /// ```
     /// use gotalk::Writer;

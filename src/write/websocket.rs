@@ -1,17 +1,25 @@
-//! Cuts written bytes into WebSocket messages.
+//! Gotalk over WebSocket ([section 6](crate::protocol#section-6) of PROTOCOL.md).
 //!
-//! Over WebSocket, gotalk.js wants the version, each header and each payload in a binary
-//! message of its own, and an empty payload in none
-//! ([rule 4.5](crate::protocol#rule-4-5)). Write as you would to a socket, with all that a
-//! [`Writer`](crate::Writer) checks, and send what [`messages`] makes of its bytes. Reading
-//! needs nothing: feed the payload of each WebSocket message, text or binary, to the parser.
+//! **To write**, use a [`Writer`](crate::Writer) as you would for a socket, and send what
+//! [`messages`] makes of its bytes, each slice as one *binary* WebSocket message. gotalk.js
+//! wants the version, each header and each payload in a message of its own, and no message
+//! for an empty payload ([rule 6.1](crate::protocol#rule-6-1),
+//! [rule 6.2](crate::protocol#rule-6-2)). Let nothing come between a header and its payload
+//! ([rule 6.3](crate::protocol#rule-6-3)).
+//!
+//! **To read**, feed the payload of every WebSocket message, text or binary, to the parser.
+//! Where a WebSocket message begins or ends means nothing
+//! ([rule 6.4](crate::protocol#rule-6-4)).
+//!
+//! **To close** because of an error, send the protocol error first, then start WebSocket's
+//! closing handshake ([rule 6.5](crate::protocol#rule-6-5)).
 
 use core::fmt;
 
 use crate::wire::frame::{MessageType, VERSION_LEN};
 use crate::wire::hex;
 
-/// The WebSocket messages that `bytes` are to be sent in. `bytes` is what one or more
+/// Cuts `bytes` into WebSocket messages. Give it what one or more
 /// [`Writer`](crate::Writer)s have written, from the start of the version or of a message.
 ///
 /// ```
@@ -33,9 +41,11 @@ pub fn messages(bytes: &[u8]) -> Messages<'_> {
     Messages { rest: bytes, payload_len: 0 }
 }
 
-/// The iterator of [`messages`]. Joined, its items are all of the bytes. A payload that is
-/// not there, because its header was written alone, is not waited for; bytes that no writer
-/// has written come as they are, in one last item.
+/// The iterator of [`messages`]. Joined, its items are all of the bytes.
+///
+/// If the payload behind the last header is missing, because the header was written alone,
+/// the iterator ends after that header. Bytes that no writer has written come as they are,
+/// in one last item.
 #[derive(Clone)]
 pub struct Messages<'a> {
     rest: &'a [u8],
@@ -69,7 +79,7 @@ impl<'a> Iterator for Messages<'a> {
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
-/// How many bytes are still to come.
+/// Shows how many bytes are still to come.
 impl fmt::Debug for Messages<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Messages").field("remaining", &self.rest.len()).finish()

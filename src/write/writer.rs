@@ -21,17 +21,26 @@ use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, MessageType, VERSION, VERS
 use crate::wire::hex;
 use crate::wire::value::{ErrorCode, Name, RequestId};
 
-/// Appends messages to a buffer of the caller's.
+/// Encodes messages into a buffer that you provide.
 ///
-/// Each method writes one message, whole or not at all: after an error the buffer is as it
-/// was before the call ([rule 4.2](crate::protocol#rule-4-2)). What is wrong with the message
-/// itself is found first, then whether the writer is [`Closed`](WriteError::Closed), and last
-/// whether the message fits.
+/// Each method appends one message, whole or not at all: after an error the buffer is as it
+/// was before the call ([rule 4.2](crate::protocol#rule-4-2)). It never allocates, and no
+/// argument makes it panic. A writer itself takes 16 bytes of RAM on a 32-bit target.
 ///
-/// A writer fills a slice. To write to a socket that takes some bytes now and some later, run
-/// it on a [`SendBuffer`](crate::SendBuffer); to append to a vector, use
-/// `Writer::append_to_heapless` (feature `heapless`) or `Writer::append_to_vec` (feature
-/// `alloc`). If the payload is not a slice yet, write it in place: [`begin`](Self::begin).
+/// - To write to a transport that takes some bytes now and some later, run a writer on a
+///   [`SendBuffer`](crate::SendBuffer).
+/// - To append to a vector, use `Writer::append_to_heapless` (feature `heapless`) or
+///   `Writer::append_to_vec` (feature `alloc`).
+/// - To write a payload that is not a slice yet, use [`begin`](Self::begin).
+/// - To send over WebSocket, see [`websocket`](crate::websocket).
+///
+/// To the protocol a payload is bytes. Send JSON to gotalk.js and to the typed functions of
+/// the Go package, and quote strings: gotalk.js loses a payload that is not JSON without an
+/// error ([rule 8.2](crate::protocol#rule-8-2)). The payload of an error result or a retry
+/// result is plain text ([rule 8.3](crate::protocol#rule-8-3)).
+///
+/// A method checks the message first, then whether the writer is
+/// [`Closed`](WriteError::Closed), and then whether the message fits.
 ///
 /// ```
 /// use gotalk::{RequestId, Writer};
@@ -50,8 +59,9 @@ pub struct Writer<'b> {
 }
 
 impl<'b> Writer<'b> {
-    /// A writer that fills `buffer` from its start. What lies in `buffer` is overwritten, and
-    /// an empty `buffer` has no room.
+    /// Creates a writer that fills `buffer` from its start, and overwrites what it holds. A
+    /// vector gives only its length, not its capacity: use `append_to_vec` or
+    /// `append_to_heapless` for it.
     pub const fn new(buffer: &'b mut [u8]) -> Self {
         Self { buffer, len: 0, closed: false }
     }
@@ -66,28 +76,28 @@ impl<'b> Writer<'b> {
         self.len == 0
     }
 
-    /// How many bytes the buffer holds in all.
+    /// The length of the whole buffer, in bytes.
     pub const fn capacity(&self) -> usize {
         self.buffer.len()
     }
 
-    /// How many bytes are free: a message that is no longer fits.
+    /// The number of bytes that are free. A message of up to this length fits.
     pub const fn available(&self) -> usize {
         self.buffer.len().saturating_sub(self.len)
     }
 
-    /// Whether a protocol error has been written, so that nothing may follow.
+    /// Whether a protocol error has been written. Nothing may follow it.
     pub const fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// What has been written.
+    /// The bytes that have been written.
     pub fn as_bytes(&self) -> &[u8] {
         self.buffer.get(..self.len).unwrap_or_default()
     }
 
-    /// What has been written, for as long as the buffer lives: so a function can return what
-    /// it wrote.
+    /// The bytes that have been written, for as long as the buffer lives. A function can
+    /// return them.
     ///
     /// ```
     /// use gotalk::{RequestId, WriteError, Writer};
@@ -104,13 +114,14 @@ impl<'b> Writer<'b> {
         self.buffer.get(..self.len).unwrap_or_default()
     }
 
-    /// Forgets what has been written, once it has been sent. A writer that has written a
-    /// protocol error stays closed.
+    /// Removes what has been written. Call it when the bytes have been sent. A writer that has
+    /// written a protocol error stays closed.
     pub const fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Writes `01`. Each end sends it first, at once, without waiting for the other.
+    /// Writes `01`, the version. Each end sends it once, first, without waiting for the other
+    /// ([rule 7.1](crate::protocol#rule-7-1)).
     ///
     /// # Errors
     ///
@@ -122,12 +133,15 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes `r`, a request in one message.
+    /// Writes `r`, a request in one message. [`RequestId`] says how to choose the id. The
+    /// answer may be a result of any kind, a stream too
+    /// ([rule 7.4](crate::protocol#rule-7-4)).
     ///
     /// # Errors
     ///
-    /// Any but [`EmptyPart`](WriteError::EmptyPart) and
-    /// [`PayloadMismatch`](WriteError::PayloadMismatch).
+    /// [`EmptyName`](WriteError::EmptyName), [`NameTooLong`](WriteError::NameTooLong),
+    /// [`PayloadTooLong`](WriteError::PayloadTooLong), [`Closed`](WriteError::Closed) or
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall).
     pub fn single_request<'n>(
         &mut self,
         id: RequestId,
@@ -137,14 +151,17 @@ impl<'b> Writer<'b> {
         self.named(MessageType::SingleRequest, id, op.into(), payload)
     }
 
-    /// Writes `s`, the start of a request in parts, `payload` being the first. An empty one
-    /// is fine here and does not end the stream; only
-    /// [`stream_request_end`](Self::stream_request_end) does. The `id` of a stream must never
-    /// be used again on the connection ([rule 4.7](crate::protocol#rule-4-7)).
+    /// Writes `s`, the start of a request in parts. `payload` is the first part. It may be
+    /// empty, which does not end the stream: only
+    /// [`stream_request_end`](Self::stream_request_end) does
+    /// ([rule 4.4](crate::protocol#rule-4-4)). Never use the `id` of a stream again on the
+    /// same connection ([rule 7.3](crate::protocol#rule-7-3)).
+    ///
+    /// The Go package refuses streams by default, and gotalk.js closes the connection.
     ///
     /// # Errors
     ///
-    /// As [`single_request`](Self::single_request).
+    /// See [`single_request`](Self::single_request).
     pub fn stream_request<'n>(
         &mut self,
         id: RequestId,
@@ -156,6 +173,10 @@ impl<'b> Writer<'b> {
 
     /// Writes `p`, a further part of a request.
     ///
+    /// Stop sending parts, and do not send the end either, as soon as the answer to the
+    /// request is complete: at `R`, `E`, `e` and an empty `S`. Otherwise a Go peer closes the
+    /// connection ([rule 7.6](crate::protocol#rule-7-6)).
+    ///
     /// # Errors
     ///
     /// [`EmptyPart`](WriteError::EmptyPart), [`PayloadTooLong`](WriteError::PayloadTooLong),
@@ -164,7 +185,8 @@ impl<'b> Writer<'b> {
         self.part(MessageType::StreamRequestPart, id, payload)
     }
 
-    /// Writes the empty `p` that ends a request in parts.
+    /// Writes the empty `p` that ends a request in parts. Do not send it if the answer is
+    /// complete already ([rule 7.6](crate::protocol#rule-7-6)).
     ///
     /// # Errors
     ///
@@ -173,7 +195,9 @@ impl<'b> Writer<'b> {
         self.id_and_payload(MessageType::StreamRequestPart, id, &[])
     }
 
-    /// Writes `R`, the result of a request.
+    /// Writes `R`, a result in one message. Use it to answer `r` if you can, because not every
+    /// peer reads a stream there ([rule 7.4](crate::protocol#rule-7-4)). Answer every request
+    /// exactly once ([rule 7.5](crate::protocol#rule-7-5)).
     ///
     /// # Errors
     ///
@@ -183,11 +207,13 @@ impl<'b> Writer<'b> {
         self.id_and_payload(MessageType::SingleResult, id, payload)
     }
 
-    /// Writes `S`, a part of a result.
+    /// Writes `S`, a part of a result. End the result with
+    /// [`stream_result_end`](Self::stream_result_end), or with an error result or a retry
+    /// result ([rule 7.5](crate::protocol#rule-7-5)).
     ///
     /// # Errors
     ///
-    /// As [`stream_request_part`](Self::stream_request_part).
+    /// See [`stream_request_part`](Self::stream_request_part).
     pub fn stream_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
         self.part(MessageType::StreamResult, id, payload)
     }
@@ -201,23 +227,27 @@ impl<'b> Writer<'b> {
         self.id_and_payload(MessageType::StreamResult, id, &[])
     }
 
-    /// Writes `E`: the request was at fault and is not to be made again as it is. `payload`
-    /// says why.
+    /// Writes `E`, an error result: the request was at fault, and the peer must not make it
+    /// again as it is. `payload` says why, in plain text
+    /// ([rule 8.3](crate::protocol#rule-8-3)).
     ///
     /// # Errors
     ///
-    /// As [`single_result`](Self::single_result).
+    /// See [`single_result`](Self::single_result).
     pub fn error_result(&mut self, id: RequestId, payload: &[u8]) -> Result<(), WriteError> {
         self.id_and_payload(MessageType::ErrorResult, id, payload)
     }
 
-    /// Writes `e`: the request may be made again, after a minimum of `wait_ms` milliseconds.
-    /// `payload` says why. gotalk.js does not know this message and closes the connection;
-    /// towards it use [`error_result`](Self::error_result).
+    /// Writes `e`, a retry result: you could not serve the request, and the peer may make it
+    /// again after a minimum of `wait_ms` milliseconds. `payload` says why, in plain text
+    /// ([rule 8.3](crate::protocol#rule-8-3)).
+    ///
+    /// gotalk.js does not know this message and closes the connection. Send it an
+    /// [`error_result`](Self::error_result).
     ///
     /// # Errors
     ///
-    /// As [`single_result`](Self::single_result).
+    /// See [`single_result`](Self::single_result).
     pub fn retry_result(
         &mut self,
         id: RequestId,
@@ -235,7 +265,7 @@ impl<'b> Writer<'b> {
     ///
     /// # Errors
     ///
-    /// As [`single_request`](Self::single_request).
+    /// See [`single_request`](Self::single_request).
     pub fn notification<'n>(
         &mut self,
         name: impl Into<Name<'n>>,
@@ -244,8 +274,13 @@ impl<'b> Writer<'b> {
         self.named(MessageType::Notification, RequestId::new([0; 4]), name.into(), payload)
     }
 
-    /// Writes `h`, a heartbeat. `load` goes from 0, idle, to 0xffff, overloaded. `time` is in
-    /// seconds since 1970-01-01 00:00 UTC; write 0 if you have no clock.
+    /// Writes `h`, a heartbeat. `load` goes from 0 (idle) to 0xffff (overloaded). `time` is in
+    /// seconds since 1970-01-01 00:00 UTC. Write 0 if you have no clock
+    /// ([rule 7.10](crate::protocol#rule-7-10)).
+    ///
+    /// Both ends should send one every 20 seconds, a server above all: a Go peer closes the
+    /// connection after 30 seconds without a message. Never send one between a header and its
+    /// payload. A heartbeat is not answered ([rule 7.9](crate::protocol#rule-7-9)).
     ///
     /// # Errors
     ///
@@ -256,13 +291,16 @@ impl<'b> Writer<'b> {
         self.write(&header, Name::default(), &[])
     }
 
-    /// Writes `f`, the reason for closing the connection, and closes the writer: nothing may
-    /// follow ([rule 4.6](crate::protocol#rule-4-6)).
+    /// Writes `f`, a protocol error, which says why you close the connection. It closes the
+    /// writer, because nothing may follow ([rule 4.6](crate::protocol#rule-4-6)).
+    /// [`Error::protocol_code`](crate::Error::protocol_code) gives the code for a reading
+    /// error. [Rule 7.11](crate::protocol#rule-7-11) says how to close so that the peer sees
+    /// the code.
     ///
     /// # Errors
     ///
-    /// [`BufferTooSmall`](WriteError::BufferTooSmall), and the writer stays open, or
-    /// [`Closed`](WriteError::Closed).
+    /// [`Closed`](WriteError::Closed) or [`BufferTooSmall`](WriteError::BufferTooSmall). After
+    /// the latter the writer is still open.
     pub fn protocol_error(&mut self, code: ErrorCode) -> Result<(), WriteError> {
         // Not by `write`: every program has this one message of its shape.
         const LEN: usize = MessageType::ProtocolError.header_len(0);
@@ -274,12 +312,13 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes the header alone, for a payload that goes another way: a vectored write, a
-    /// copy chunk by chunk. The payload must follow it on the wire before anything else does;
-    /// nothing here checks that.
+    /// Writes the header alone, for a payload that goes another way: by a vectored write, by
+    /// DMA, or chunk by chunk ([rule 4.5](crate::protocol#rule-4-5)). Send the payload right
+    /// after it, before anything else. The writer cannot check that.
     ///
-    /// Any frame that a parser can yield is written, an empty name or part included, so that
-    /// a proxy can pass on what it has read ([rule 4.3](crate::protocol#rule-4-3)).
+    /// It writes any frame that a parser can yield, also one with an empty name or an empty
+    /// part, so that a proxy can pass on what it has read
+    /// ([rule 4.3](crate::protocol#rule-4-3)).
     ///
     /// # Errors
     ///
@@ -301,12 +340,13 @@ impl<'b> Writer<'b> {
         self.write(&header, name, &[])
     }
 
-    /// Writes a whole message: any frame that a parser can yield, and its payload.
+    /// Writes a whole message: any frame that a parser can yield, and its payload. Use it to
+    /// pass on what an [`Assembler`](crate::Assembler) has read.
     ///
     /// # Errors
     ///
-    /// [`PayloadMismatch`](WriteError::PayloadMismatch) unless the payload is as long as
-    /// the frame says, and those of [`frame`](Self::frame).
+    /// [`PayloadMismatch`](WriteError::PayloadMismatch) if the payload has another length than
+    /// the frame says, and the errors of [`frame`](Self::frame).
     pub fn message(&mut self, message: Message<'_>) -> Result<(), WriteError> {
         let Message { frame, payload } = message;
         let (header, name) = frame.parts();
@@ -389,9 +429,9 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Room for `needed` bytes behind those that have been written; `None` if there is less,
-    /// or if nothing may follow. The reason is found apart, so that the room comes back in
-    /// registers.
+    /// The next `needed` bytes of the buffer, or `None` if fewer are free or the writer is
+    /// closed. [`refusal`](Self::refusal) says which, in a function of its own, so that the
+    /// slice comes back in registers.
     #[inline(always)]
     fn room(&mut self, needed: usize) -> Option<&mut [u8]> {
         if self.closed { None } else { self.buffer.get_mut(self.len..)?.get_mut(..needed) }
@@ -406,7 +446,7 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// How much has been written, not what lies in the buffer.
+/// Shows how much has been written, not the bytes.
 impl fmt::Debug for Writer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
@@ -431,7 +471,7 @@ impl defmt::Format for Writer<'_> {
 }
 
 // Each of these puts something at the start of `room` and gives the rest of it. `room` is as
-// long as the message, so none of them is ever `None`; but said in this way, no step needs a
+// long as the message, so none of them ever gives `None`. Written in this way, no step needs a
 // check that could panic.
 
 #[inline(always)]
