@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use crate::device::Uart;
-use crate::support::oracle::{self, End};
+use crate::support::oracle::{self, End, Event, Header};
 
 /// How the transport behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,19 +21,27 @@ pub enum Manner {
 }
 
 /// A peer that says what it has to say, piece by piece, and then leaves. It panics if the
-/// other end reads while it still has something to send, after a protocol error, or after
-/// the end of input.
+/// other end reads while it still has something to send, after a protocol error of either
+/// end, or after the end of input.
 pub struct Line {
     pieces: RefCell<VecDeque<Vec<u8>>>,
     sent: RefCell<Vec<u8>>,
     flushed: Cell<usize>,
     manner: Manner,
     calls: Cell<usize>,
+    received: Cell<usize>,
+    /// Where the peer's protocol error ends, if it sends one.
+    closed_at: Option<usize>,
     ended: Cell<bool>,
 }
 
 impl Line {
     pub fn new(pieces: &[&[u8]], manner: Manner) -> Self {
+        let reading = oracle::read(&pieces.concat(), usize::MAX, true);
+        let closed_at = reading.events.iter().find_map(|event| match event {
+            Event::Header { header: Header { kind: b'f', .. }, end } => Some(*end as usize),
+            _ => None,
+        });
         let pieces = pieces.iter().filter(|piece| !piece.is_empty());
         Self {
             pieces: RefCell::new(pieces.map(|piece| piece.to_vec()).collect()),
@@ -41,6 +49,8 @@ impl Line {
             flushed: Cell::new(0),
             manner,
             calls: Cell::new(0),
+            received: Cell::new(0),
+            closed_at,
             ended: Cell::new(false),
         }
     }
@@ -74,6 +84,8 @@ impl Read for &Line {
         if self.manner != Manner::NonBlocking {
             let unsent = self.sent.borrow().len() - self.flushed.get();
             assert_eq!(unsent, 0, "it waits for the peer, which waits for an answer");
+            let is_closed = self.closed_at.is_some_and(|end| self.received.get() >= end);
+            assert!(!is_closed, "it reads after the peer's protocol error");
         }
         assert!(!self.is_refused(), "it reads after its protocol error");
         self.disturb()?;
@@ -85,6 +97,7 @@ impl Read for &Line {
         let len = piece.len().min(to.len());
         to[..len].copy_from_slice(&piece[..len]);
         piece.drain(..len);
+        self.received.set(self.received.get() + len);
         if !piece.is_empty() {
             pieces.push_front(piece);
         }
