@@ -5,6 +5,11 @@ use crate::WriteError;
 #[cfg(any(feature = "alloc", feature = "heapless"))]
 use crate::write::writer::Writer;
 
+/// How much room the first try gets. It is zeroed for each message, so not the whole of a
+/// large vector.
+#[cfg(feature = "alloc")]
+const FIRST_ROOM: usize = 128;
+
 #[cfg(feature = "heapless")]
 impl Writer<'_> {
     /// Runs `write` with a writer that appends to `vec`, a `heapless::Vec` of any capacity or
@@ -47,7 +52,9 @@ impl Writer<'_> {
     ///
     /// # Errors
     ///
-    /// Returns any other error of `write`. `vec` then holds what it held before.
+    /// Returns any other error of `write`, and
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) if there is no memory for what it needs
+    /// or if it comes from another buffer. `vec` then holds what it held before.
     ///
     /// ```
     /// use gotalk::Writer;
@@ -65,22 +72,22 @@ impl Writer<'_> {
         mut write: impl FnMut(&mut Writer<'_>) -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
         let start = vec.len();
+        let mut room = vec.capacity().saturating_sub(start).min(FIRST_ROOM);
         loop {
-            vec.resize(vec.capacity(), 0);
+            vec.resize(start.saturating_add(room), 0);
             let mut writer = Writer::new(vec.get_mut(start..).unwrap_or_default());
             let result = write(&mut writer);
             let (len, available) = (writer.len(), writer.available());
-            match result {
-                // If there is room for that, the error is of another buffer.
-                Err(WriteError::BufferTooSmall { needed, .. }) if needed > available => {
-                    vec.truncate(start);
-                    vec.reserve(len.saturating_add(needed));
-                }
-                result => {
-                    vec.truncate(if result.is_ok() { start.saturating_add(len) } else { start });
-                    return result;
-                }
+            let kept = if result.is_ok() { start.saturating_add(len) } else { start };
+            vec.truncate(kept);
+            let Err(WriteError::BufferTooSmall { needed, .. }) = result else { return result };
+            // If there is room for that, the error is of another buffer.
+            let wanted = len.saturating_add(needed);
+            if needed <= available || vec.try_reserve(wanted).is_err() {
+                return result;
             }
+            let free = vec.capacity().saturating_sub(start);
+            room = room.saturating_mul(2).min(free).max(wanted);
         }
     }
 }
