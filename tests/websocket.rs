@@ -113,7 +113,7 @@ fn every_kind_of_message_is_cut_where_it_must_be() {
     ];
     assert_eq!(cut(writer.as_bytes()), want);
     assert_eq!(strict(&want, true), Ok(writer.as_bytes().to_vec()));
-    assert_eq!(cut(b""), [b"".as_slice(); 0]);
+    assert!(cut(b"").is_empty());
 }
 
 /// From any message on, and up to any message, as a send buffer gives them.
@@ -177,7 +177,7 @@ fn recorded(path: &Path, direction: &str) -> Vec<Vec<u8>> {
         .filter(|line| line["dir"] == direction && (line["op"] == "binary" || line["op"] == "text"))
         .map(|line| {
             let hex = line["hex"].as_str().unwrap().as_bytes().to_vec();
-            let digits = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16);
+            let digits = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
             hex.chunks(2).map(|pair| digits(pair).unwrap()).collect()
         })
         .collect()

@@ -235,6 +235,52 @@ fn owned_messages_and_their_errors_print() {
     }
 }
 
+/// As `Debug`, of which `tests/fresh.rs` shows that it keeps silent about what they hold; and
+/// nothing of it is sent either, shown or not.
+#[test]
+fn machines_and_buffers_print_where_they_stand() {
+    const SECRET: &[u8] = b"PASSWORD~1234567";
+    fn check(value: &(impl defmt::Format + std::fmt::Debug)) {
+        assert_eq!(print(value), format!("{value:?}"));
+        SENT.take();
+        Print::send(value);
+        let sent = SENT.take();
+        assert!(!sent.windows(4).any(|bytes| SECRET.windows(4).any(|secret| secret == bytes)));
+    }
+    let input = [b"01r0001010", SECRET, b"00000010", SECRET].concat();
+    for end in 0..=input.len() {
+        let (mut parser, mut assembler) = (Parser::<64>::new(), gotalk::Assembler::<300>::new());
+        let mut events = parser.feed(&input[..end]);
+        check(&events);
+        while let Some(Ok(_)) = events.next() {}
+        check(&events);
+        check(&parser);
+        let mut items = assembler.feed(&input[..end]);
+        while let Some(Ok(_)) = items.next() {}
+        check(&items);
+        check(&assembler);
+        let mut read = input.as_slice();
+        parser.reset();
+        while let Ok(Some(_)) = parser.next_event(&mut read) {}
+        check(&parser);
+    }
+    let mut buffer = [0; 100];
+    let mut writer = gotalk::Writer::new(&mut buffer);
+    writer.notification(SECRET, SECRET).unwrap();
+    check(&writer);
+    writer.clear();
+    check(&writer);
+    let mut place = writer.begin(&Frame::SingleResult { id: ID, payload_len: 0 }).unwrap();
+    place.write(SECRET);
+    check(&place);
+    let mut send = gotalk::SendBuffer::<100>::new();
+    send.write(|writer| writer.notification(SECRET, SECRET)).unwrap();
+    check(&send);
+    check(&gotalk::websocket::messages(send.unsent()));
+    send.sent(44);
+    check(&send);
+}
+
 #[test]
 fn every_public_type_can_be_printed() {
     fn formats<T: defmt::Format + ?Sized>() {}

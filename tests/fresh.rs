@@ -1,0 +1,262 @@
+//! Machines and buffers hold bytes of strangers: what they print must never show these, and
+//! be short. And a fresh one is all zeros, so that a static costs no flash.
+
+use std::fmt::Debug;
+
+use gotalk::{
+    Assembler, Event, Frame, Item, MessageType, Parser, RequestId, SendBuffer, Writer, websocket,
+};
+
+const ID: RequestId = RequestId::new(*b"0001");
+
+/// As a name and as a payload, with bytes that nothing else prints.
+const SECRET: &str = "PASSWORD~1234567";
+
+/// What is printed, in either form, has nothing of the secret: no four bytes of it as text,
+/// and no two as numbers, decimal or hexadecimal.
+#[track_caller]
+fn silent(value: &impl Debug, longest: usize) {
+    for text in [format!("{value:?}"), format!("{value:#?}")] {
+        let bare: String = text.split_whitespace().collect();
+        for bytes in SECRET.as_bytes().windows(4) {
+            assert!(!text.contains(std::str::from_utf8(bytes).unwrap()), "{text}");
+        }
+        for pair in SECRET.as_bytes().windows(2) {
+            assert!(!bare.contains(&format!("{},{}", pair[0], pair[1])), "{text}");
+            assert!(!bare.contains(&format!("{:02x}{:02x}", pair[0], pair[1])), "{text}");
+            assert!(!bare.contains(&format!("{:x},{:x}", pair[0], pair[1])), "{text}");
+        }
+        assert!(text.len() <= longest, "{} characters: {text}", text.len());
+    }
+}
+
+/// The control: what would show it is found out.
+#[test]
+fn a_secret_would_be_noticed() {
+    #[derive(Debug)]
+    struct Leak<T>(#[allow(dead_code)] T);
+    let noticed = |leak: &(dyn Debug + std::panic::RefUnwindSafe)| {
+        assert!(std::panic::catch_unwind(|| silent(&leak, 10_000)).is_err(), "{leak:?}");
+    };
+    noticed(&Leak(SECRET));
+    noticed(&Leak(SECRET.as_bytes()));
+    noticed(&Leak(SECRET.as_bytes().to_vec()));
+    noticed(&format!("{:x?}", SECRET.as_bytes()));
+    noticed(&gotalk::Name::new(SECRET));
+    assert!(std::panic::catch_unwind(|| silent(&"x".repeat(400), 300)).is_err());
+}
+
+#[test]
+fn a_parser_and_its_events_keep_silent() {
+    let mut input = format!("01r0001010{SECRET}00000010").into_bytes();
+    input.extend_from_slice(SECRET.as_bytes());
+    for end in 0..=input.len() {
+        for whole in [false, true] {
+            let mut parser = Parser::<4095>::new();
+            for piece in input[..end].chunks(if whole { 100 } else { 1 }) {
+                let mut events = parser.feed(piece);
+                silent(&events, 250);
+                while let Some(Ok(_)) = events.next() {}
+                silent(&events, 250);
+                assert!(format!("{events:?}").contains("remaining: 0"));
+            }
+            silent(&parser, 200);
+            assert!(format!("{parser:?}").contains(&format!("offset: {end}")));
+            parser.reset();
+            // As a new one, whatever lies in it.
+            assert_eq!(format!("{parser:?}"), format!("{:?}", Parser::<4095>::new()));
+            // The bytes that were not read are counted and not shown.
+            let events = parser.feed(&input);
+            silent(&events, 250);
+            assert!(format!("{events:?}").contains("remaining: 50"), "{events:?}");
+        }
+    }
+    // A step says what was found, not what it is.
+    let mut parser = Parser::<64>::new().without_handshake();
+    let (_, step) = parser.step(&input[2..]);
+    silent(&step, 200);
+}
+
+#[test]
+fn a_parser_shows_where_it_stands() {
+    let mut parser = Parser::<7>::new();
+    assert_eq!(format!("{parser:?}"), "Parser { state: Start, offset: 0, name_capacity: 7 }");
+    let mut input = b"01R000100000005he".as_slice();
+    while parser.next_event(&mut input).unwrap().is_some() {}
+    assert_eq!(format!("{parser:?}"), "Parser { state: Payload, offset: 17, name_capacity: 7 }");
+}
+
+#[test]
+fn an_assembler_and_its_items_keep_silent() {
+    let mut input = format!("01r0001010{SECRET}00000010").into_bytes();
+    input.extend_from_slice(SECRET.as_bytes());
+    let mut assembler = Assembler::<65536>::new();
+    for end in 0..=input.len() {
+        for piece in input[..end].chunks(1) {
+            let mut items = assembler.feed(piece);
+            while let Some(Ok(_)) = items.next() {}
+            silent(&items, 450);
+        }
+        silent(&assembler, 400);
+        assembler.reset();
+        let fresh = Assembler::<65536>::new();
+        assert_eq!(format!("{assembler:?}"), format!("{fresh:?}"));
+    }
+    let want = "Assembler { parser: Parser { state: Start, offset: 0, name_capacity: 64 }, \
+                payload_capacity: 65536 }";
+    assert_eq!(format!("{assembler:?}"), want);
+}
+
+#[test]
+fn writers_and_buffers_keep_silent() {
+    let mut buffer = [0; 256];
+    let mut writer = Writer::new(&mut buffer);
+    writer.single_request(ID, SECRET, SECRET.as_bytes()).unwrap();
+    silent(&writer, 200);
+    writer.clear();
+    silent(&writer, 200);
+    assert_eq!(format!("{writer:?}"), "Writer { len: 0, capacity: 256, closed: false }");
+    let frame = Frame::SingleResult { id: ID, payload_len: 0 };
+    let mut place = writer.begin(&frame).unwrap();
+    silent(&place, 350);
+    place.write(SECRET.as_bytes());
+    silent(&place, 350);
+    assert!(
+        format!("{place:?}").starts_with("PayloadWriter { message_type: SingleResult, len: 16")
+    );
+    drop(place);
+    silent(&writer, 200);
+
+    let mut send = SendBuffer::<256>::new();
+    for _ in 0..3 {
+        send.write(|writer| writer.notification(SECRET, SECRET.as_bytes())).unwrap();
+        silent(&send, 200);
+        assert_eq!(format!("{send:?}"), "SendBuffer { unsent: 44, capacity: 256, closed: false }");
+        silent(&websocket::messages(send.unsent()), 100);
+        send.sent(44);
+        silent(&send, 200);
+    }
+    send.reset();
+    silent(&send, 200);
+    assert_eq!(format!("{send:?}"), "SendBuffer { unsent: 0, capacity: 256, closed: false }");
+    let mut messages = websocket::messages(b"01h000000000000");
+    messages.next();
+    assert_eq!(format!("{messages:?}"), "Messages { remaining: 13 }");
+}
+
+/// `new` and `default` give the same for every capacity, and take just such names.
+#[test]
+fn a_capacity_is_said_by_the_type() {
+    fn takes<const N: usize>() {
+        for mut parser in [Parser::<N>::new(), Parser::<N>::default(), Parser::default()] {
+            let longest = "x".repeat(N);
+            let input = format!("01n{N:03x}{longest}00000000n{:03x}", N + 1);
+            let mut events = parser.feed(input.as_bytes());
+            assert_eq!(events.next(), Some(Ok(Event::Version(1))));
+            let name = longest.as_str().into();
+            let frame = Frame::Notification { name, payload_len: 0 };
+            assert_eq!(events.next(), Some(Ok(Event::Frame(frame))));
+            assert!(matches!(events.next(), Some(Ok(Event::Payload { data: b"", .. }))));
+            let (message_type, name_len) = (MessageType::Notification, N as u16 + 1);
+            let too_long = Event::NameTooLong { message_type, id: None, name_len };
+            // Three digits cannot say 4096.
+            if N < 4095 {
+                assert_eq!(events.next(), Some(Ok(too_long)));
+            }
+        }
+        assert_eq!(size_of::<Parser<N>>(), (32 + N).next_multiple_of(align_of::<Parser<N>>()));
+        let assembler = Assembler::<3, N>::default();
+        assert_eq!(format!("{assembler:?}"), format!("{:?}", Assembler::<3, N>::new()));
+    }
+    takes::<0>();
+    takes::<1>();
+    takes::<3>();
+    takes::<4>();
+    takes::<5>();
+    takes::<64>();
+    takes::<255>();
+    takes::<1000>();
+    takes::<4095>();
+    // Without a number in the type: 64.
+    let parser: Parser = Parser::new();
+    assert!(format!("{parser:?}").ends_with("name_capacity: 64 }"));
+}
+
+/// They are said to the outside by `as`, and inside by comparisons and tables.
+#[test]
+fn message_types_have_their_numbers() {
+    let numbers = MessageType::ALL.map(|message_type| message_type as u8);
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 0, 8, 9]);
+    for message_type in MessageType::ALL {
+        let number = message_type as u8;
+        assert_eq!(message_type.has_name(), number <= 2);
+        assert_eq!(message_type.has_id(), (1..=7).contains(&number));
+        assert_eq!(message_type.has_payload(), number <= 7);
+        assert_eq!(message_type.is_request(), (1..=3).contains(&number));
+        assert_eq!(message_type.is_result(), (4..=7).contains(&number));
+    }
+    // Also where there is no type: one byte holds it.
+    assert_eq!(size_of::<Option<MessageType>>(), 1);
+}
+
+/// A section that has no bytes in the file: if one of these were not all zeros, this would
+/// not compile. `tests/firmware/run` looks where the linker puts them on a Cortex-M.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_fresh_one_lies_in_bss() {
+    #[unsafe(link_section = ".bss.gotalk")]
+    static PARSER: Parser<64> = Parser::new();
+    #[unsafe(link_section = ".bss.gotalk")]
+    static ASSEMBLER: Assembler<1024> = Assembler::new();
+    #[unsafe(link_section = ".bss.gotalk")]
+    static SEND: SendBuffer<512> = SendBuffer::new();
+    assert_eq!(PARSER.clone().feed(b"01").next(), Some(Ok(Event::Version(1))));
+    assert_eq!(ASSEMBLER.clone().feed(b"01").next(), Some(Ok(Item::Version(1))));
+    assert!(SEND.clone().write(|writer| writer.version()).is_ok());
+}
+
+/// Zeroed memory is a fresh one: as where a loader clears `.bss`.
+#[test]
+fn zeros_are_a_fresh_one() {
+    // Safety: that zeros are a valid value is what is tested here.
+    let (parser, assembler, send) = unsafe {
+        (
+            std::mem::zeroed::<Parser<64>>(),
+            std::mem::zeroed::<Assembler<64>>(),
+            std::mem::zeroed::<SendBuffer<64>>(),
+        )
+    };
+    let input = b"01r0001004echo00000005helloh000000000000f00000001rest";
+    for piece in 1..=input.len() {
+        let mut readers = [parser.clone(), Parser::new()];
+        let mut assemblers = [assembler.clone(), Assembler::new()];
+        for bytes in input.chunks(piece) {
+            let [zeros, fresh] = &mut readers;
+            let (mut zeros, mut fresh) = (zeros.feed(bytes), fresh.feed(bytes));
+            loop {
+                let (zeros, fresh) = (zeros.next(), fresh.next());
+                assert_eq!(zeros, fresh);
+                if fresh.is_none() {
+                    break;
+                }
+            }
+            let [zeros, fresh] = &mut assemblers;
+            let (mut zeros, mut fresh) = (zeros.feed(bytes), fresh.feed(bytes));
+            loop {
+                let (zeros, fresh) = (zeros.next(), fresh.next());
+                assert_eq!(zeros, fresh);
+                if fresh.is_none() {
+                    break;
+                }
+            }
+        }
+        let [zeros, fresh] = readers;
+        assert_eq!(format!("{zeros:?}"), format!("{fresh:?}"));
+    }
+    let mut buffers = [send, SendBuffer::new()];
+    for buffer in &mut buffers {
+        assert!(buffer.is_empty() && !buffer.is_closed());
+        buffer.write(|writer| writer.notification("log", b"hi")).unwrap();
+        assert_eq!(buffer.unsent(), b"n003log00000002hi");
+    }
+}
