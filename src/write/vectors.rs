@@ -71,23 +71,23 @@ impl Writer<'_> {
         vec: &mut alloc::vec::Vec<u8>,
         mut write: impl FnMut(&mut Writer<'_>) -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
-        let start = vec.len();
-        let mut room = vec.capacity().saturating_sub(start).min(FIRST_ROOM);
+        let mut room = FIRST_ROOM;
         loop {
-            vec.resize(start.saturating_add(room), 0);
+            let start = vec.len();
+            // Never more than there is, so that this cannot grow.
+            room = room.min(vec.capacity().wrapping_sub(start));
+            vec.resize(start.wrapping_add(room), 0);
             let mut writer = Writer::new(vec.get_mut(start..).unwrap_or_default());
             let result = write(&mut writer);
             let (len, available) = (writer.len(), writer.available());
-            let kept = if result.is_ok() { start.saturating_add(len) } else { start };
-            vec.truncate(kept);
+            vec.truncate(if result.is_ok() { start.saturating_add(len) } else { start });
             let Err(WriteError::BufferTooSmall { needed, .. }) = result else { return result };
             // If there is room for that, the error is of another buffer.
             let wanted = len.saturating_add(needed);
             if needed <= available || vec.try_reserve(wanted).is_err() {
                 return result;
             }
-            let free = vec.capacity().saturating_sub(start);
-            room = room.saturating_mul(2).min(free).max(wanted);
+            room = room.saturating_mul(2).max(wanted);
         }
     }
 }
