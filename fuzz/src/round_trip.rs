@@ -1,13 +1,16 @@
 //! Arbitrary messages, written in every way that there is and read back: the bytes
 //! are those of the grammar (the oracle's `write`), a header alone is the start of
 //! them, a buffer of any size too small is left as it was, and what was written is
-//! read as what was meant.
+//! read as what was meant. A payload written in place comes to the same; a send buffer
+//! gives each byte once and in order, whatever the transport takes; and what was written
+//! is cut into the WebSocket messages that gotalk.js wants.
 //!
-//! Input: the length of the pieces in which the bytes are read back (0: whole); a
-//! number of four bytes, which headers written alone announce as their payload's size;
+//! Input: the length of the pieces in which the bytes are read back, and in which payloads
+//! are written in place (0: whole); a number of four bytes, which headers written alone
+//! announce as their payload's size, and which says how much a transport takes at a time;
 //! then messages, as [`Source::message`] reads them, until the input is used up.
 
-use gotalk::{ErrorKind, Event, Frame, Message, Parser, WriteError, Writer};
+use gotalk::{ErrorKind, Event, Frame, Message, Parser, SendBuffer, WriteError, Writer, websocket};
 
 use super::support::drive;
 use super::support::oracle::{self, End, Header, Reading};
@@ -92,10 +95,12 @@ pub fn run(data: &[u8]) {
     for (header, payload) in &messages {
         alone(header, announced);
         every_way(header, payload);
+        in_place(header, payload, piece.into());
         #[cfg(feature = "heapless")]
         owned::check(header, payload);
     }
     conversation(&messages, piece.into());
+    sent(&messages, piece.into(), announced);
 }
 
 /// What the writer must say to a message, were there room: `by_name` is for the methods
@@ -214,6 +219,104 @@ fn alone(header: &Header, announced: u32) {
     }
 }
 
+/// A payload written in place, in pieces: into a buffer of every size, the same bytes or the
+/// error that is due, and what was there before stays.
+fn in_place(header: &Header, payload: &[u8], piece: usize) {
+    // What the frame says of the size is ignored.
+    let wrong = Header { size: header.size.map(|size| !size), ..header.clone() };
+    let frame = drive::frame(&wrong);
+    let want = wire(header, payload);
+    let due = refusal(header, payload, true);
+    let needed = want.len();
+    let mut buffer = vec![0; 2 + needed];
+    for available in 0..=needed {
+        let mut writer = Writer::new(&mut buffer[..2 + available]);
+        assert_eq!(writer.version(), Ok(()));
+        let mut place = match writer.begin(&frame) {
+            Ok(place) => place,
+            Err(error) => {
+                assert!(matches!(error, WriteError::EmptyName | WriteError::NameTooLong { .. }));
+                assert_eq!((Some(error), writer.as_bytes()), (due, b"01".as_slice()));
+                return;
+            }
+        };
+        for chunk in payload.chunks(if piece == 0 { 300 } else { piece }) {
+            let room = place.room();
+            if chunk.len() % 2 == 0 && chunk.len() <= room.len() {
+                room[..chunk.len()].copy_from_slice(chunk);
+                place.advance(chunk.len());
+            } else {
+                place.write(chunk);
+            }
+        }
+        assert_eq!(place.len(), payload.len());
+        let result = place.commit();
+        let too_small = WriteError::BufferTooSmall { needed, available };
+        match due.or((available < needed).then_some(too_small)) {
+            Some(error) => {
+                assert_eq!((result, writer.as_bytes()), (Err(error), b"01".as_slice()));
+                assert_eq!((writer.available(), writer.is_closed()), (available, false));
+            }
+            None => {
+                assert_eq!(result, Ok(()));
+                assert_eq!(writer.is_closed(), header.kind == b'f');
+                assert_eq!(writer.into_bytes(), [b"01", want.as_slice()].concat());
+            }
+        }
+    }
+    if header.size.is_none() {
+        let mut writer = Writer::new(&mut buffer);
+        let mut place = writer.begin(&frame).unwrap();
+        place.write(b"!");
+        let mismatch = WriteError::PayloadMismatch { announced: 0, given: 1 };
+        assert_eq!((place.commit(), writer.as_bytes()), (Err(mismatch), b"".as_slice()));
+    }
+}
+
+/// All messages through a send buffer whose transport takes some bytes now and some later,
+/// with a vector as its model.
+fn sent(messages: &[(Header, Vec<u8>)], piece: usize, takes: u32) {
+    const N: usize = 300;
+    let mut buffer = SendBuffer::<N>::new();
+    let (mut written, mut taken) = (Vec::new(), Vec::new());
+    let mut closed = false;
+    for (turn, (header, payload)) in messages.iter().enumerate() {
+        let frame = drive::frame(header);
+        let wire = wire(header, payload);
+        let (needed, available) = (wire.len(), N - (written.len() - taken.len()));
+        let by_place = turn % 2 == 1 && refusal(header, payload, true).is_none();
+        let result = buffer.write(|writer| {
+            assert_eq!((writer.available(), writer.is_closed()), (available, closed));
+            if !by_place {
+                return writer.message(Message { frame, payload });
+            }
+            let mut place = writer.begin(&frame)?;
+            payload.chunks(piece.max(1)).for_each(|chunk| place.write(chunk));
+            place.commit()
+        });
+        let too_small = WriteError::BufferTooSmall { needed, available };
+        let due = refusal(header, payload, false)
+            .or(closed.then_some(WriteError::Closed))
+            .or((needed > available).then_some(too_small));
+        assert_eq!(result, due.map_or(Ok(()), Err));
+        if due.is_none() {
+            written.extend(wire);
+            closed |= header.kind == b'f';
+        }
+        // Now and then nothing, or more than there is.
+        let len = takes.rotate_left(7 * turn as u32) as usize & 0x1ff;
+        let unsent = buffer.unsent();
+        assert_eq!(unsent, &written[taken.len()..]);
+        taken.extend_from_slice(&unsent[..len.min(unsent.len())]);
+        buffer.sent(len);
+        assert_eq!(buffer.unsent(), &written[taken.len()..]);
+        assert_eq!(buffer.is_empty(), taken.len() == written.len());
+        assert_eq!(buffer.is_closed(), closed);
+    }
+    buffer.reset();
+    assert!(buffer.is_empty() && !buffer.is_closed());
+}
+
 /// All messages in one buffer, read back in pieces in every way. Nothing is written
 /// after a protocol error.
 fn conversation(messages: &[(Header, Vec<u8>)], piece: usize) {
@@ -223,6 +326,7 @@ fn conversation(messages: &[(Header, Vec<u8>)], piece: usize) {
     assert_eq!(writer.version(), Ok(()));
     let mut events = vec![oracle::Event::Version { value: 1, end: 2 }];
     let mut end = End::Clean;
+    let mut over_websocket = vec![b"01".to_vec()];
     for (header, payload) in messages {
         let start = writer.len() as u64;
         let result = writer.message(Message { frame: drive::frame(header), payload });
@@ -235,6 +339,8 @@ fn conversation(messages: &[(Header, Vec<u8>)], piece: usize) {
             continue;
         }
         let header = Header { start, ..header.clone() };
+        over_websocket.push(oracle::write(&header));
+        over_websocket.extend((!payload.is_empty()).then(|| payload.clone()));
         let at = start + oracle::write(&header).len() as u64;
         let size = header.size;
         if header.kind == b'f' {
@@ -250,6 +356,12 @@ fn conversation(messages: &[(Header, Vec<u8>)], piece: usize) {
     let want = Reading { events, end, consumed: written.len() as u64 };
     let pieces = drive::chunks(written, if piece == 0 { written.len() } else { piece });
     drive::check::<255, 4095>(&pieces, true, &want);
+    assert!(websocket::messages(written).eq(&over_websocket));
+    // Nothing is lost of what no writer has written, either.
+    for from in 1..written.len().min(40) {
+        let joined: Vec<u8> = websocket::messages(&written[from..]).flatten().copied().collect();
+        assert_eq!(joined, &written[from..]);
+    }
 
     writer.clear();
     let result = writer.version();
