@@ -252,6 +252,8 @@ fn another_writer_in_the_place_of_this_one_does_no_harm() {
                     .unwrap();
             }
         });
+        // What is said to be there can be sent.
+        assert_eq!(buffer.is_empty(), buffer.unsent().is_empty());
         assert!(buffer.unsent().len() <= 16);
         buffer.sent(usize::MAX);
         assert!(buffer.is_empty());
