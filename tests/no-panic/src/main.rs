@@ -16,9 +16,10 @@ use core::fmt::{self, Write};
 use core::fmt::{Debug, Display};
 use core::hint::black_box;
 
+use gotalk::websocket::{self, Messages};
 use gotalk::{
-    Assembler, Error, ErrorCode, ErrorKind, Event, Events, Frame, Item, Message, MessageType,
-    Messages, Name, Parser, RequestId, WriteError, Writer,
+    Assembler, Error, ErrorCode, ErrorKind, Event, Events, Frame, Item, Items, Message,
+    MessageType, Name, Parser, PayloadWriter, RequestId, SendBuffer, Step, WriteError, Writer,
 };
 
 unsafe extern "C" {
@@ -33,8 +34,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    reading(Parser::new());
-    reading(Parser::default());
+    reading::<64>(Parser::new());
+    reading::<64>(Parser::default());
     reading::<0>(Parser::new());
     reading::<5000>(Parser::new());
     assembling::<256, 64>(Assembler::new());
@@ -42,7 +43,15 @@ extern "C" fn _start() -> ! {
     assembling::<0, 0>(Assembler::new());
     assembling::<300, 5000>(Assembler::new());
     writing();
+    sending::<64>(SendBuffer::new());
+    sending::<64>(SendBuffer::default());
+    sending::<0>(SendBuffer::new());
+    cutting();
     vocabulary();
+    #[cfg(feature = "heapless")]
+    in_heapless();
+    #[cfg(feature = "alloc")]
+    in_vectors();
     #[cfg(feature = "control-index")]
     black_box(bytes()[black_box(0)]);
     #[cfg(feature = "control-overflow")]
@@ -83,11 +92,14 @@ fn reading<const N: usize>(parser: Parser<N>) {
     black_box(Events::offset(events));
     Events::skip_payload(events);
 
-    let step = Parser::step(black_box(parser), bytes());
+    let (read, step) = black_box(Parser::step(black_box(parser), bytes()));
+    black_box(read);
     show(&step);
-    if let Ok((_, Some(step))) = step {
+    if let Ok(Some(step)) = step {
         // With another input, too, and after other calls.
-        let event: Event<'_> = Parser::event(black_box(parser), bytes(), black_box(step));
+        let step: Step = black_box(step);
+        let event: Event<'_> = Parser::event(black_box(parser), bytes(), step);
+        show(&event);
         black_box(event == black_box(event));
         black_box(step == black_box(step));
     }
@@ -104,10 +116,10 @@ fn assembling<const P: usize, const N: usize>(assembler: Assembler<P, N>) {
     let assembler = black_box(&mut assembler);
     show(&*assembler);
 
-    let mut messages = Assembler::feed(assembler, bytes());
-    let messages = black_box(&mut messages);
-    show(&*messages);
-    while let Some(item) = Messages::next(messages) {
+    let mut items = Assembler::feed(assembler, bytes());
+    let items = black_box(&mut items);
+    show(&*items);
+    while let Some(item) = Items::next(items) {
         show(&item);
         if let Ok(item) = item {
             let item: Item<'_> = black_box(item);
@@ -118,9 +130,17 @@ fn assembling<const P: usize, const N: usize>(assembler: Assembler<P, N>) {
             }
         }
     }
-    black_box(Messages::remaining(messages));
-    black_box(Messages::offset(messages));
+    black_box(Items::remaining(items));
+    black_box(Items::offset(items));
 
+    let (read, step) = black_box(Assembler::step(black_box(assembler), bytes()));
+    black_box(read);
+    if let Ok(Some(step)) = step {
+        // With another input, too, and after other calls.
+        show(&Assembler::item(black_box(assembler), bytes(), black_box(step)));
+        black_box(&Assembler::step(black_box(assembler), bytes()));
+        show(&Assembler::item(black_box(assembler), bytes(), black_box(step)));
+    }
     show(&Assembler::finish(black_box(assembler)));
     black_box(Assembler::offset(black_box(assembler)));
     Assembler::reset(black_box(assembler));
@@ -132,7 +152,12 @@ fn writing() {
     let mut buffer = [0; 64];
     let buffer: &mut [u8] = black_box(&mut buffer);
     let mut writer = Writer::new(buffer);
-    let writer = black_box(&mut writer);
+    write_all(black_box(&mut writer));
+    black_box(Writer::into_bytes(black_box(writer)));
+}
+
+/// By every method of a writer of which nothing is known.
+fn write_all(writer: &mut Writer<'_>) {
     show(&*writer);
 
     let id = || black_box(RequestId::new([0; 4]));
@@ -152,20 +177,145 @@ fn writing() {
         Writer::heartbeat(black_box(writer), black_box(0), black_box(0)),
         Writer::protocol_error(black_box(writer), ErrorCode::from(black_box(0))),
         Writer::frame(black_box(writer), black_box(&frame())),
-        Writer::message(black_box(writer), black_box(&frame()), bytes()),
+        Writer::message(black_box(writer), black_box(Message { frame: frame(), payload: bytes() })),
+        in_place(black_box(writer)),
     ];
-    for result in black_box(results) {
-        if let Err(error) = result {
-            let error: WriteError = error;
+    black_box(results).into_iter().for_each(written);
+    black_box(Writer::len(black_box(writer)));
+    black_box(Writer::is_empty(black_box(writer)));
+    black_box(Writer::capacity(black_box(writer)));
+    black_box(Writer::available(black_box(writer)));
+    black_box(Writer::is_closed(black_box(writer)));
+    black_box(Writer::as_bytes(black_box(writer)));
+    Writer::clear(black_box(writer));
+}
+
+fn written(result: Result<(), WriteError>) {
+    if let Err(error) = result {
+        let error: WriteError = error;
+        show(&error);
+        print(&error);
+    }
+}
+
+fn in_place(writer: &mut Writer<'_>) -> Result<(), WriteError> {
+    let mut place = Writer::begin(writer, black_box(&frame()))?;
+    let place = black_box(&mut place);
+    show(&*place);
+    PayloadWriter::write(black_box(place), bytes());
+    for byte in black_box(PayloadWriter::room(black_box(place))) {
+        *byte = black_box(0);
+    }
+    PayloadWriter::advance(black_box(place), black_box(0));
+    let _ = <PayloadWriter<'_, '_> as core::fmt::Write>::write_str(black_box(place), black_box(""));
+    // What `write!` comes to: PayloadWriter::write_str.
+    let _ = core::fmt::Write::write_char(black_box(place), black_box('x'));
+    #[cfg(feature = "formatting")]
+    let _ = write!(black_box(&mut *place), "{}", black_box(0_u32));
+    black_box(PayloadWriter::len(black_box(place)));
+    black_box(PayloadWriter::is_empty(black_box(place)));
+    // Dropped, and another one for the end.
+    let mut place = Writer::begin(writer, black_box(&frame()))?;
+    PayloadWriter::write(black_box(&mut place), bytes());
+    PayloadWriter::commit(black_box(place))
+}
+
+fn sending<const N: usize>(buffer: SendBuffer<N>) {
+    let mut buffer = black_box(buffer);
+    let buffer = black_box(&mut buffer);
+    show(&*buffer);
+    written(SendBuffer::write(black_box(buffer), |writer| {
+        write_all(black_box(writer));
+        // Another writer in the place of this one.
+        let mut no_room = [];
+        let mut other = Writer::new(black_box(&mut no_room));
+        black_box(&mut other);
+        Writer::version(black_box(writer))
+    }));
+    black_box(SendBuffer::unsent(black_box(buffer)));
+    SendBuffer::sent(black_box(buffer), black_box(0));
+    written(SendBuffer::write(black_box(buffer), |writer| Writer::version(writer)));
+    black_box(SendBuffer::is_empty(black_box(buffer)));
+    black_box(SendBuffer::is_closed(black_box(buffer)));
+    black_box(black_box(&*buffer).clone());
+    SendBuffer::reset(black_box(buffer));
+    show(&*buffer);
+}
+
+fn cutting() {
+    let mut messages = websocket::messages(bytes());
+    let messages = black_box(&mut messages);
+    show(&*messages);
+    black_box(black_box(&*messages).clone());
+    while let Some(message) = Messages::next(messages) {
+        black_box(message);
+        show(&*messages);
+    }
+}
+
+#[cfg(feature = "heapless")]
+fn in_heapless() {
+    use gotalk::heapless::{String, Vec};
+    use gotalk::{OwnedError, OwnedMessage};
+
+    let mut vec = Vec::<u8, 64>::new();
+    let vec = black_box(&mut vec);
+    written(Writer::append_to_heapless(vec, |writer| {
+        write_all(black_box(writer));
+        Writer::version(black_box(writer))
+    }));
+    black_box(Name::from(black_box(&String::<8>::new())));
+
+    let message = black_box(Message { frame: frame(), payload: bytes() });
+    let owned: Result<OwnedMessage<16, 8>, OwnedError> = OwnedMessage::try_from(message);
+    match owned {
+        Ok(owned) => {
+            let owned = black_box(&owned);
+            black_box(OwnedMessage::frame(owned));
+            black_box(OwnedMessage::payload(owned));
+            black_box(OwnedMessage::as_message(owned));
+            black_box(*owned == owned.clone());
+            show(owned);
+        }
+        Err(error) => {
+            let error: OwnedError = error;
             show(&error);
             print(&error);
         }
     }
-    black_box(Writer::len(black_box(writer)));
-    black_box(Writer::is_empty(black_box(writer)));
-    black_box(Writer::capacity(black_box(writer)));
-    black_box(Writer::as_bytes(black_box(writer)));
-    Writer::clear(black_box(writer));
+}
+
+#[cfg(feature = "alloc")]
+mod heap {
+    use core::alloc::{GlobalAlloc, Layout};
+
+    /// Of which nothing is known, but that it has no memory.
+    struct Heap;
+
+    // Safety: an allocator may always fail.
+    unsafe impl GlobalAlloc for Heap {
+        unsafe fn alloc(&self, _: Layout) -> *mut u8 {
+            super::black_box(core::ptr::null_mut())
+        }
+        unsafe fn dealloc(&self, pointer: *mut u8, _: Layout) {
+            super::black_box(pointer);
+        }
+    }
+
+    #[global_allocator]
+    static HEAP: Heap = Heap;
+}
+
+#[cfg(feature = "alloc")]
+fn in_vectors() {
+    extern crate alloc;
+    let mut vec = alloc::vec::Vec::new();
+    let vec = black_box(&mut vec);
+    written(Writer::append_to_vec(vec, |writer| {
+        write_all(black_box(writer));
+        Writer::version(black_box(writer))
+    }));
+    black_box(Name::from(black_box(&alloc::string::String::new())));
 }
 
 fn frame() -> Frame<'static> {
@@ -189,6 +339,7 @@ fn vocabulary() {
         black_box(MessageType::has_id(message));
         black_box(MessageType::has_name(message));
         black_box(MessageType::has_payload(message));
+        black_box(MessageType::as_str(message));
         black_box(MessageType::is_request(message));
         black_box(MessageType::is_result(message));
         black_box(MessageType::header_len(message, black_box(0)));
@@ -211,7 +362,7 @@ fn vocabulary() {
     black_box(Name::from(black_box("")));
     black_box(Name::new(black_box("")));
     black_box(Name::from_bytes(bytes()));
-    black_box(<Name<'_> as AsRef<[u8]>>::as_ref(&name));
+    black_box::<&[u8]>(Name::as_ref(&name));
     black_box(Name::default());
     black_box(Name::as_bytes(name));
     black_box(Name::to_str(name)).ok();

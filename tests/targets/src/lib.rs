@@ -3,9 +3,11 @@
 
 #![no_std]
 
+use core::fmt::Write;
+
 use gotalk::{
-    Assembler, Error, ErrorKind, Event, Frame, Item, MessageType, Parser, RequestId, WriteError,
-    Writer,
+    Assembler, Error, ErrorKind, Event, Frame, Item, Message, Parser, RequestId, SendBuffer,
+    WriteError, Writer, websocket,
 };
 
 /// Says in which line it is that something is not as it should be.
@@ -48,6 +50,7 @@ pub fn check() -> Result<usize, u32> {
         for piece in [1, 2, 3, 7, 16, 64, conversation.len()] {
             by_event(conversation, piece)?;
             whole(conversation, piece)?;
+            sent(conversation, piece)?;
         }
         cut(conversation)?;
     }
@@ -56,6 +59,8 @@ pub fn check() -> Result<usize, u32> {
     large_for_assembler()?;
     large_missing()?;
     large_written()?;
+    large_in_place()?;
+    large_over_websocket()?;
     Ok(CONVERSATIONS.len())
 }
 
@@ -99,7 +104,7 @@ fn whole(conversation: &[u8], piece: usize) -> Check {
             let mut writer = Writer::new(&mut buffer);
             let written = match item {
                 Item::Version(1) => writer.version(),
-                Item::Message(message) => writer.message(&message.frame, message.payload),
+                Item::Message(message) => writer.message(message),
                 _ => return Err(line!()),
             };
             check!(written == Ok(()));
@@ -109,6 +114,48 @@ fn whole(conversation: &[u8], piece: usize) -> Check {
     }
     check!(expected.is_empty());
     check!(assembler.finish() == Ok(()));
+    Ok(())
+}
+
+/// Written in place, message by message, into a send buffer that is sent in pieces of this
+/// size; and each message cut for WebSocket.
+fn sent(conversation: &[u8], piece: usize) -> Check {
+    let mut assembler = Assembler::<32, 16>::new();
+    let mut send = SendBuffer::<96>::new();
+    let (mut input, mut expected) = (conversation, conversation);
+    loop {
+        let (read, step) = assembler.step(input);
+        let Some(step) = step.map_err(|_| line!())? else { break };
+        let written = match assembler.item(input, step) {
+            Item::Version(1) => send.write(|writer| writer.version()),
+            Item::Message(Message { frame, payload: b"" }) => {
+                send.write(|writer| writer.message(Message { frame, payload: b"" }))
+            }
+            Item::Message(message) => send.write(|writer| {
+                let mut place = writer.begin(&message.frame)?;
+                for chunk in message.payload.chunks(piece) {
+                    place.write(chunk);
+                }
+                place.commit()
+            }),
+            _ => return Err(line!()),
+        };
+        check!(written == Ok(()));
+        input = &input[read..];
+        let mut joined = 0;
+        for message in websocket::messages(send.unsent()) {
+            check!(!message.is_empty());
+            joined += message.len();
+        }
+        check!(joined == send.unsent().len());
+        while !send.is_empty() {
+            let len = piece.min(send.unsent().len());
+            check!(expected.starts_with(&send.unsent()[..len]));
+            expected = &expected[len..];
+            send.sent(piece);
+        }
+    }
+    check!(expected.is_empty());
     Ok(())
 }
 
@@ -226,6 +273,38 @@ fn large_written() -> Check {
             == Err(WriteError::BufferTooSmall { needed: 18, available: 3 })
     );
     check!(writer.len() == 21);
+    Ok(())
+}
+
+/// What does not fit is counted up to the largest number that there is.
+fn large_in_place() -> Check {
+    let mut buffer = [0; 24];
+    let mut writer = Writer::new(&mut buffer);
+    let frame = Frame::SingleResult { id: ID, payload_len: 0x1_0005 };
+    for (len, needed) in [(1000, 1018), (usize::MAX, usize::MAX)] {
+        let mut place = writer.begin(&frame).map_err(|_| line!())?;
+        check!(place.write_str("hello").is_ok());
+        place.advance(len);
+        check!(place.room().is_empty());
+        let error = match u32::try_from(place.len()) {
+            Ok(_) => WriteError::BufferTooSmall { needed, available: 24 },
+            Err(_) => WriteError::PayloadTooLong { len: usize::MAX },
+        };
+        check!(place.commit() == Err(error));
+    }
+    let mut place = writer.begin(&frame).map_err(|_| line!())?;
+    check!(place.write_str("hello").is_ok());
+    check!(place.commit() == Ok(()));
+    check!(writer.as_bytes() == b"R000100000005hello");
+    Ok(())
+}
+
+/// The low 16 bits of the size would end the payload too soon.
+fn large_over_websocket() -> Check {
+    let mut messages = websocket::messages(b"R000100010005hellof00000001");
+    check!(messages.next() == Some(b"R000100010005"));
+    check!(messages.next() == Some(b"hellof00000001"));
+    check!(messages.next().is_none());
     Ok(())
 }
 
