@@ -36,14 +36,19 @@ const PARSER_AT_START: Parser<64> = Parser::new();
 #[cfg(feature = "control-data")]
 const PARSER_AT_START: Parser<64> = Parser::new().without_handshake();
 
+// Used, lest the compiler put it on the stack of `main`.
+#[used]
 #[unsafe(no_mangle)]
 static PARSER: Alone<Parser<64>> = Alone::new(PARSER_AT_START);
+#[used]
 #[unsafe(no_mangle)]
 static ASSEMBLER: Alone<Assembler<1024>> = Alone::new(Assembler::new());
+#[used]
 #[unsafe(no_mangle)]
 static SEND: Alone<SendBuffer<512>> = Alone::new(SendBuffer::new());
 /// In a section of its own, as for a memory that DMA cannot reach: the compiler refuses it
 /// unless all of it is zeros.
+#[used]
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".bss.ccm")]
 static ELSEWHERE: Alone<Assembler<256>> = Alone::new(Assembler::new());
