@@ -4,7 +4,8 @@
 use std::fmt::Debug;
 
 use gotalk::{
-    Assembler, Event, Frame, Item, MessageType, Parser, RequestId, SendBuffer, Writer, websocket,
+    Assembler, Event, Frame, Item, Message, MessageType, Parser, RequestId, SendBuffer, Writer,
+    websocket,
 };
 
 const ID: RequestId = RequestId::new(*b"0001");
@@ -142,6 +143,20 @@ fn writers_and_buffers_keep_silent() {
     let mut messages = websocket::messages(b"01h000000000000");
     messages.next();
     assert_eq!(format!("{messages:?}"), "Messages { remaining: 13 }");
+}
+
+/// What is handed out is shown, as text: it is for a person who looks for it.
+#[test]
+fn messages_and_events_show_what_came() {
+    let frame = Frame::SingleResult { id: ID, payload_len: 3 };
+    let message = Message { frame, payload: b"hi\n" };
+    let shown = r#"SingleResult { id: RequestId(b"0001"), payload_len: 3 }"#;
+    let text = format!(r#"Message {{ frame: {shown}, payload: "hi\n" }}"#);
+    assert_eq!(format!("{message:?}"), text);
+    assert_eq!(format!("{:?}", Item::Message(message)), format!("Message({text})"));
+    assert_eq!(format!("{:?}", Event::Frame(frame)), format!("Frame({shown})"));
+    let binary = Event::Payload { data: b"\xff\0\"", remaining: 7 };
+    assert_eq!(format!("{binary:?}"), r#"Payload { data: b"\xff\x00\"", remaining: 7 }"#);
 }
 
 /// `new` and `default` give the same for every capacity, and take just such names.
