@@ -1,5 +1,6 @@
 //! The feature `alloc`: a vector that grows as messages are appended.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use gotalk::{ErrorCode, Frame, Message, RequestId, WriteError, Writer};
