@@ -175,8 +175,9 @@ fn connection_yields_what_an_assembler_does() {
 #[test]
 fn connection_talks_to_answer() {
     let request = br#"r0001004echo00000007"hello""#;
-    let mut answers = Vec::new();
-    answer::serve([b"01", request.as_slice()].concat().as_slice(), &mut answers).unwrap();
+    let peer = Line::new(&[b"01", request.as_slice()], Manner::Smooth);
+    answer::serve(&peer, &peer).unwrap();
+    let answers = peer.into_sent();
 
     let line = Line::new(&[&answers], Manner::NonBlocking);
     let mut connection = Connection::new(&line).unwrap();
