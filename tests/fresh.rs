@@ -150,13 +150,13 @@ fn writers_and_buffers_keep_silent() {
 fn messages_and_events_show_what_came() {
     let frame = Frame::SingleResult { id: ID, payload_len: 3 };
     let message = Message { frame, payload: b"hi\n" };
-    let shown = r#"SingleResult { id: RequestId(b"0001"), payload_len: 3 }"#;
+    let shown = r#"SingleResult { id: RequestId("0001"), payload_len: 3 }"#;
     let text = format!(r#"Message {{ frame: {shown}, payload: "hi\n" }}"#);
     assert_eq!(format!("{message:?}"), text);
     assert_eq!(format!("{:?}", Item::Message(message)), format!("Message({text})"));
     assert_eq!(format!("{:?}", Event::Frame(frame)), format!("Frame({shown})"));
     let binary = Event::Payload { data: b"\xff\0\"", remaining: 7 };
-    assert_eq!(format!("{binary:?}"), r#"Payload { data: b"\xff\x00\"", remaining: 7 }"#);
+    assert_eq!(format!("{binary:?}"), r#"Payload { data: "\xff\u{0}\"", remaining: 7 }"#);
 }
 
 /// `new` and `default` give the same for every capacity, and take just such names.
