@@ -169,12 +169,7 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
         &'s mut self,
         input: &mut &'b [u8],
     ) -> Result<Option<Item<'s>>, Error> {
-        let bytes = *input;
-        match self.find(input) {
-            Ok(Some(place)) => Ok(Some(self.show(bytes, place))),
-            Ok(None) => Ok(None),
-            Err(_) => Err(self.parser.machine.error()),
-        }
+        self.take(input).transpose()
     }
 
     /// Reads up to the end of the next message. Gives the number of bytes that were read, and
@@ -259,6 +254,17 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
             }
         };
         self.show(input, place)
+    }
+
+    /// Takes the next item, and moves `input` on, to the wrong byte where there is one.
+    #[inline(always)]
+    fn take<'s, 'b: 's>(&'s mut self, input: &mut &'b [u8]) -> Option<Result<Item<'s>, Error>> {
+        let bytes = *input;
+        match self.find(input) {
+            Ok(Some(place)) => Some(Ok(self.show(bytes, place))),
+            Ok(None) => None,
+            Err(_) => Some(Err(self.parser.machine.error())),
+        }
     }
 
     /// Reads up to the end of the next message, and says where it is.
@@ -396,9 +402,11 @@ impl<'b, const P: usize, const N: usize> Items<'_, 'b, P, N> {
         if self.failed {
             return None;
         }
-        let result = self.assembler.next_item(&mut self.input);
-        self.failed = result.is_err();
-        result.transpose()
+        let item = self.assembler.take(&mut self.input);
+        if let Some(Err(_)) = item {
+            self.failed = true;
+        }
+        item
     }
 
     /// The input that has not been read. After an error it starts with the wrong byte.
