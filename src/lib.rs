@@ -20,11 +20,12 @@ mod write;
 pub use heapless;
 
 pub use error::{Error, ErrorKind, Field, WriteError};
-pub use read::assembler::{Assembler, Item, Items, Message};
+pub use read::assembler::{Assembler, Item, Items};
 #[cfg(feature = "heapless")]
 pub use read::owned::{OwnedError, OwnedMessage};
 pub use read::parser::{Event, Events, Parser, Step};
-pub use wire::frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
+pub use wire::frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, Message, VERSION, VERSION_LEN};
+pub use wire::message_type::MessageType;
 pub use wire::value::{ErrorCode, Name, RequestId};
 pub use write::payload::PayloadWriter;
 pub use write::send::SendBuffer;

@@ -12,38 +12,9 @@ use crate::Error;
 use crate::read::machine::{Failed, Found};
 use crate::read::parser::{Parser, Step};
 use crate::wire::copy::put;
-use crate::wire::frame::{Frame, MessageType, VERSION};
-use crate::wire::text::Text;
+use crate::wire::frame::{Frame, Message, VERSION};
+use crate::wire::message_type::MessageType;
 use crate::wire::value::RequestId;
-
-/// A whole message: its header and its payload.
-///
-/// An [`Assembler`] yields it, and [`Writer::message`](crate::Writer::message) writes it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Message<'a> {
-    /// The header.
-    pub frame: Frame<'a>,
-    /// The payload: `frame.payload_len()` bytes, or none if the type has no payload. To the
-    /// protocol it is bytes; most peers send JSON ([section 8](crate::protocol#section-8)).
-    pub payload: &'a [u8],
-}
-
-/// Shows the payload as text with escapes.
-impl fmt::Debug for Message<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message")
-            .field("frame", &self.frame)
-            .field("payload", &Text(self.payload))
-            .finish()
-    }
-}
-
-#[cfg(feature = "defmt")]
-impl defmt::Format for Message<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Message {{ frame: {}, payload: {} }}", self.frame, Text(self.payload));
-    }
-}
 
 /// What an [`Assembler`] yields.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -1,6 +1,6 @@
 //! The state machine of the reader, without the buffer for a name.
 //!
-//! It goes through the fields of a message in the order that `frame.rs` gives, and keeps
+//! It goes through the fields of a message in the order that `message_type.rs` gives, and keeps
 //! what it has read of the header in a [`Header`]. It borrows nothing: a step says *that*
 //! something was found, and the header stays here until the next step for whoever wants to
 //! see it. That is what lets a connection type hold its input beside its parser. The name
@@ -27,8 +27,9 @@
 use core::slice;
 
 use crate::read::whole;
-use crate::wire::frame::{Frame, Header, MessageType, VERSION, VERSION_LEN};
+use crate::wire::frame::{Frame, Header, VERSION, VERSION_LEN};
 use crate::wire::hex;
+use crate::wire::message_type::MessageType;
 use crate::wire::value::{Name, RequestId};
 use crate::{Error, ErrorKind, Field};
 

@@ -5,8 +5,7 @@ use core::fmt;
 use heapless::Vec;
 
 use crate::WriteError;
-use crate::read::assembler::Message;
-use crate::wire::frame::{Frame, Header};
+use crate::wire::frame::{Frame, Header, Message};
 use crate::wire::text::{Bytes, pad};
 
 /// A message that borrows nothing, so you can keep it or send it to another task. It holds

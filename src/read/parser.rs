@@ -5,7 +5,8 @@ use core::fmt;
 use crate::Error;
 use crate::read::machine::{Found, Machine};
 use crate::wire::copy::put;
-use crate::wire::frame::{Frame, MessageType, VERSION};
+use crate::wire::frame::{Frame, VERSION};
+use crate::wire::message_type::MessageType;
 use crate::wire::text::Text;
 use crate::wire::value::RequestId;
 

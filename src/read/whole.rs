@@ -5,8 +5,9 @@
 //! field and finds out which, and where.
 
 use crate::LARGE;
-use crate::wire::frame::{Header, MessageType};
+use crate::wire::frame::Header;
 use crate::wire::hex;
+use crate::wire::message_type::MessageType;
 use crate::wire::value::RequestId;
 
 /// The header at the start of `input`, if its name has at most `capacity` bytes, and the

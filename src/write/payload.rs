@@ -9,8 +9,10 @@ use core::fmt;
 
 use crate::WriteError;
 use crate::wire::copy::put;
-use crate::wire::frame::{Frame, MAX_NAME_LEN, MessageType};
-use crate::write::writer::{Writer, put_header, put_number};
+use crate::wire::frame::{Frame, MAX_NAME_LEN};
+use crate::wire::message_type::MessageType;
+use crate::write::fields::{put_header, put_number};
+use crate::write::writer::Writer;
 
 impl<'b> Writer<'b> {
     /// Begins a message whose payload you write in place, straight into the buffer: JSON,

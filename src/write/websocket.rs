@@ -16,8 +16,9 @@
 
 use core::fmt;
 
-use crate::wire::frame::{MessageType, VERSION_LEN};
+use crate::wire::frame::VERSION_LEN;
 use crate::wire::hex;
+use crate::wire::message_type::MessageType;
 
 /// Cuts `bytes` into WebSocket messages. Give it what one or more
 /// [`Writer`](crate::Writer)s have written, from the start of the version or of a message.

@@ -15,11 +15,10 @@
 use core::fmt;
 
 use crate::WriteError;
-use crate::read::assembler::Message;
-use crate::wire::copy::put;
-use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, MessageType, VERSION, VERSION_LEN};
-use crate::wire::hex;
+use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, Message, VERSION, VERSION_LEN};
+use crate::wire::message_type::MessageType;
 use crate::wire::value::{ErrorCode, Name, RequestId};
+use crate::write::fields::{put_array, put_id_and_payload, put_message, put_named, put_number};
 
 /// Encodes messages into a buffer that you provide.
 ///
@@ -468,84 +467,4 @@ impl defmt::Format for Writer<'_> {
             self.closed
         );
     }
-}
-
-// Each of these puts something at the start of `room` and gives the rest of it. `room` is as
-// long as the message, so none of them ever gives `None`. Written in this way, no step needs a
-// check that could panic.
-
-#[inline(always)]
-fn put_named(
-    room: &mut [u8],
-    message_type: MessageType,
-    id: RequestId,
-    name: Name<'_>,
-    size: u32,
-    payload: &[u8],
-) -> Option<()> {
-    let room = put_array(room, [message_type.byte()])?;
-    let id = *id.as_bytes();
-    let room = if message_type.has_id() { put_array(room, id)? } else { room };
-    put(put_number(put_name(room, name)?, size)?, payload)?;
-    Some(())
-}
-
-#[inline(always)]
-fn put_id_and_payload(
-    room: &mut [u8],
-    message_type: MessageType,
-    id: RequestId,
-    size: u32,
-    payload: &[u8],
-) -> Option<()> {
-    let room = put_array(room, [message_type.byte()])?;
-    let room = put_array(room, *id.as_bytes())?;
-    put(put_number(room, size)?, payload)?;
-    Some(())
-}
-
-#[inline(always)]
-fn put_message(room: &mut [u8], header: &Header, name: Name<'_>, payload: &[u8]) -> Option<()> {
-    put(put_header(room, header, name)?, payload)?;
-    Some(())
-}
-
-/// Puts a header of any type.
-#[inline(always)]
-pub(crate) fn put_header<'r>(
-    room: &'r mut [u8],
-    header: &Header,
-    name: Name<'_>,
-) -> Option<&'r mut [u8]> {
-    let Header { message_type, id, extra, last, .. } = *header;
-    let room = put_array(room, [message_type.byte()])?;
-    let id = *id.as_bytes();
-    let room = if message_type.has_id() { put_array(room, id)? } else { room };
-    let room = match message_type {
-        MessageType::RetryResult => put_number(room, extra)?,
-        MessageType::Heartbeat => put_array(room, hex::encode(extra as u16))?,
-        _ if message_type.has_name() => put_name(room, name)?,
-        _ => room,
-    };
-    put_number(room, last)
-}
-
-#[inline(always)]
-fn put_name<'r>(room: &'r mut [u8], name: Name<'_>) -> Option<&'r mut [u8]> {
-    let [_, a, b, c] = hex::encode(name.len() as u16);
-    put(put_array(room, [a, b, c])?, name.as_bytes())
-}
-
-/// Puts the eight digits of `number`.
-#[inline(always)]
-pub(crate) fn put_number(room: &mut [u8], number: u32) -> Option<&mut [u8]> {
-    let room = put_array(room, hex::encode((number >> 16) as u16))?;
-    put_array(room, hex::encode(number as u16))
-}
-
-#[inline(always)]
-fn put_array<const W: usize>(room: &mut [u8], bytes: [u8; W]) -> Option<&mut [u8]> {
-    let (slots, rest) = room.split_first_chunk_mut()?;
-    *slots = bytes;
-    Some(rest)
 }
