@@ -1,12 +1,5 @@
-//! Reads requests and answers them, over TCP or over standard input and output:
-//!
-//! ```sh
-//! cargo run --example answer -- 127.0.0.1:7000
-//! printf '01r0001004echo00000007"hello"' | cargo run --example answer
-//! ```
-//!
-//! `serve` is the example on the front page of the documentation. tests/examples.rs checks
-//! that the two are the same, and gives `serve` every kind of bad input.
+//! Reads requests and answers them: `cargo run --example answer -- 127.0.0.1:7000`. `serve` is
+//! the example on the front page; tests/examples.rs gives it every kind of bad input.
 
 use std::env;
 use std::io::{self, BufWriter};
@@ -22,17 +15,26 @@ use std::io::{ErrorKind, Read, Write};
 const MAX_PAYLOAD: usize = 256;
 const MAX_ANSWER: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD;
 
-/// Serves one peer until it leaves. Close the connection then, and after an error too.
+/// Serves one peer until it leaves, or until an error. Then end the output, drain the input
+/// shortly, and close (rule 7.11 of PROTOCOL.md).
 pub fn serve(mut input: impl Read, mut output: impl Write) -> Result<(), Box<dyn Error>> {
     let mut assembler = Assembler::<MAX_PAYLOAD, 64>::new(); // takes names of up to 64 bytes
     let (mut rx, mut tx) = ([0; 512], [0; MAX_ANSWER]);
     let mut writer = Writer::new(&mut tx);
     writer.version()?; // each end sends its version first, without waiting
-    output.write_all(writer.as_bytes())?;
-    while !writer.is_closed() {
+    loop {
+        output.write_all(writer.as_bytes())?;
         output.flush()?;
+        if writer.is_closed() {
+            break;
+        }
+        writer.clear();
         let len = match input.read(&mut rx) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                writer.heartbeat(0, 0)?; // nothing came for a while: say that we are here
+                continue;
+            }
             result => result?,
         };
         if len == 0 {
@@ -40,7 +42,8 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> Result<(), Box<dyn
         }
         let mut items = assembler.feed(&rx[..len]);
         while let Some(item) = items.next() {
-            writer.clear(); // one answer at a time
+            output.write_all(writer.as_bytes())?; // one answer at a time
+            writer.clear();
             match item {
                 Ok(Item::Message(Message { frame, payload })) => match frame {
                     Frame::SingleRequest { id, op, .. } if op == "echo" => {
@@ -59,27 +62,24 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> Result<(), Box<dyn
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    writer.protocol_error(error.protocol_code().unwrap_or(ErrorCode::ABNORMAL))?;
+                    let code = error.protocol_code().unwrap_or(ErrorCode::INVALID_MESSAGE);
+                    writer.protocol_error(code)?;
                 }
             }
-            output.write_all(writer.as_bytes())?;
         }
     }
-    output.flush()?;
     Ok(assembler.finish()?) // the peer's error, or that its last message was cut off
 }
 // README.md has the part up to here.
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Some(address) = env::args().nth(1) else {
-        return serve(io::stdin(), io::stdout());
-    };
+    let address = env::args().nth(1).ok_or("usage: answer HOST:PORT")?;
     let listener = TcpListener::bind(address)?;
     eprintln!("listening on {}", listener.local_addr()?);
     for stream in listener.incoming() {
         let stream = stream?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         thread::spawn(move || {
-            // Many requests can come in one read. The answers to them leave in one write.
             if let Err(error) = serve(&stream, BufWriter::new(&stream)) {
                 eprintln!("closing a connection: {error}");
             }

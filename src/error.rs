@@ -93,7 +93,7 @@ impl Error {
     /// [`INVALID_MESSAGE`](ErrorCode::INVALID_MESSAGE).
     ///
     /// It is `None` for [`UnexpectedEnd`](ErrorKind::UnexpectedEnd), which only `finish`
-    /// returns: no byte was wrong, and nobody is left to read the code.
+    /// returns: write nothing then. No byte was wrong, and nobody is left to read the code.
     pub const fn protocol_code(&self) -> Option<ErrorCode> {
         // Not one `match`, which would become two tables in flash.
         if matches!(self.kind, ErrorKind::UnexpectedEnd { .. }) {
@@ -182,7 +182,9 @@ impl core::error::Error for Error {}
 pub enum WriteError {
     /// The message does not fit.
     BufferTooSmall {
-        /// The length of the whole message, in bytes.
+        /// The length of the whole message, in bytes. If it is more than the capacity of the
+        /// buffer, the message will never fit; otherwise send what is in the buffer, and try
+        /// again.
         needed: usize,
         /// The number of bytes that were free in the buffer.
         available: usize,
@@ -214,6 +216,15 @@ pub enum WriteError {
     /// A protocol error has been written, and nothing may follow it
     /// ([rule 4.6](crate::protocol#rule-4-6)).
     Closed,
+    /// The `Display` or `Debug` of a value failed while a payload was written in place.
+    Format,
+}
+
+/// So that `?` works on `write!` beside the methods of a writer.
+impl From<fmt::Error> for WriteError {
+    fn from(_: fmt::Error) -> Self {
+        Self::Format
+    }
 }
 
 impl fmt::Display for WriteError {
@@ -236,6 +247,7 @@ impl fmt::Display for WriteError {
                 write!(out, "the payload has {given}, but its frame announces {announced}")
             }
             Self::Closed => out.write_str("nothing may follow a protocol error"),
+            Self::Format => out.write_str("a value could not be formatted"),
         })
     }
 }

@@ -306,3 +306,31 @@ fn answer_survives_noise() {
         check(&support::drive::split(&input, &places), manner);
     }
 }
+
+/// A line on which nothing comes before each chunk, as a socket with a read timeout has it.
+struct Idle<'a> {
+    chunks: Vec<&'a [u8]>,
+    waited: bool,
+}
+
+impl std::io::Read for Idle<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        self.waited = !self.waited;
+        if self.waited {
+            let kinds = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
+            return Err(kinds[self.chunks.len() % 2].into());
+        }
+        let Some(chunk) = self.chunks.pop() else { return Ok(0) };
+        to[..chunk.len()].copy_from_slice(chunk);
+        Ok(chunk.len())
+    }
+}
+
+#[test]
+fn answer_sends_a_heartbeat_while_nothing_comes() {
+    let line = Idle { chunks: vec![b"7\"hello\"", b"01r0001004echo0000000"], waited: false };
+    let mut output = Vec::new();
+    answer::serve(line, &mut output).unwrap();
+    let expected = b"01h000000000000h000000000000R000100000007\"hello\"h000000000000";
+    assert_eq!(output, expected);
+}

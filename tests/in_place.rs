@@ -369,3 +369,36 @@ fn what_was_written_outlives_the_writer() {
     writer.clear();
     assert_eq!(writer.into_bytes(), b"");
 }
+
+/// A value that gives up after some text.
+struct GivesUp;
+
+impl std::fmt::Display for GivesUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("{\"half")?;
+        Err(std::fmt::Error)
+    }
+}
+
+/// A payload that was cut is never sent, whether its writer looks at the result or not.
+#[test]
+fn a_value_that_cannot_be_formatted_writes_nothing() {
+    let mut buffer = [0; 64];
+    let mut writer = Writer::new(&mut buffer);
+    let frame = Frame::SingleResult { id: ID, payload_len: 0 };
+    let mut payload = writer.begin(&frame).unwrap();
+    write!(payload, "{GivesUp}").unwrap_err();
+    payload.write(b"more");
+    write!(payload, "{}", 1).unwrap();
+    assert_eq!(payload.commit(), Err(WriteError::Format));
+    assert!(writer.is_empty());
+
+    fn by_question_mark(writer: &mut Writer<'_>) -> Result<(), WriteError> {
+        let mut payload = writer.begin(&Frame::SingleResult { id: ID, payload_len: 0 })?;
+        write!(payload, "{GivesUp}")?;
+        payload.commit()
+    }
+    assert_eq!(by_question_mark(&mut writer), Err(WriteError::Format));
+    writer.single_result(ID, b"whole").unwrap();
+    assert_eq!(writer.as_bytes(), b"R000100000005whole");
+}

@@ -475,6 +475,7 @@ fn write_errors_say_what_was_wrong() {
         ),
         (WriteError::NameTooLong { len: 1 }, "a name of 1 byte is longer than 4095 bytes"),
         (WriteError::Closed, "nothing may follow a protocol error"),
+        (WriteError::Format, "a value could not be formatted"),
     ] {
         assert_eq!(error.to_string(), text);
         assert!(error.source().is_none());

@@ -212,8 +212,11 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
         (len, Ok(step))
     }
 
-    /// The item that a step has found. Pass the same `input`, before the next call to
-    /// [`step`](Self::step). With anything else the item is wrong, but nothing panics.
+    /// Gives the item that the latest step has found.
+    ///
+    /// Pass exactly the slice that you gave to [`step`](Self::step), from its start: not the
+    /// rest that is left after the bytes read. Nobody checks that. With another slice, or an
+    /// older step, the name or the payload is wrong, but nothing panics.
     pub fn item<'a>(&'a self, input: &'a [u8], step: Step) -> Item<'a> {
         let place = match step.found {
             Found::Version | Found::NameTooLong => Place::Nowhere(step.found),

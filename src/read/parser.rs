@@ -175,8 +175,9 @@ impl<const N: usize> Parser<N> {
     ///
     /// Call [`Events::next`] until it gives `None`, or feed [`Events::remaining`] before
     /// anything else. Otherwise the bytes that were not read are lost. Call `feed` once for
-    /// each chunk: `while let Some(event) = parser.feed(chunk).next()` reads the same bytes
-    /// again and again.
+    /// each chunk, and keep what it gives: `while let Some(event) = parser.feed(chunk).next()`
+    /// reads the same bytes again and again, and `if let` in its place drops all but the first
+    /// event.
     ///
     /// </div>
     ///
@@ -283,8 +284,11 @@ impl<const N: usize> Parser<N> {
         (len, step)
     }
 
-    /// Gives the event that a step has found. Pass the same `input`, before the next call to
-    /// [`step`](Self::step). With anything else the event is wrong, but nothing panics.
+    /// Gives the event that the latest step has found.
+    ///
+    /// Pass exactly the slice that you gave to [`step`](Self::step), from its start: not the
+    /// rest that is left after the bytes read. Nobody checks that. With another slice, or an
+    /// older step, the name or the payload is wrong, but nothing panics.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn event<'a>(&'a self, input: &'a [u8], step: Step) -> Event<'a> {
         let machine = &self.machine;
@@ -305,22 +309,25 @@ impl<const N: usize> Parser<N> {
         }
     }
 
-    /// Skips the rest of the payload at hand: it gives no more events, not even an empty one.
-    /// Does nothing if there is no payload at hand.
+    /// Skips what is still to come of a payload, in later chunks too: it gives no more events,
+    /// not even an empty one. Call it after a `Frame`, or between its `Payload`s. Elsewhere it
+    /// does nothing.
     pub fn skip_payload(&mut self) {
         self.machine.skip_payload();
     }
 
-    /// Checks that the input may end here. Call it when the transport has ended. It changes
-    /// nothing ([rule 3.10](crate::protocol#rule-3-10)).
+    /// Checks that the input may end here. Call it when the transport has ended: without it, a
+    /// message that was cut off looks like a clean end. It changes nothing
+    /// ([rule 3.10](crate::protocol#rule-3-10)).
     ///
     /// It succeeds between two messages and after the peer's protocol error.
     ///
     /// # Errors
     ///
     /// - After an error, that error.
-    /// - Inside the version or a message, and before its last event has been taken,
-    ///   [`UnexpectedEnd`](crate::ErrorKind::UnexpectedEnd).
+    /// - Before the whole version, inside a message, and before its last event has been taken,
+    ///   [`UnexpectedEnd`](crate::ErrorKind::UnexpectedEnd). A peer that connects and leaves
+    ///   without a byte is one, too.
     pub fn finish(&self) -> Result<(), Error> {
         self.machine.finish()
     }

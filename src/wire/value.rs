@@ -135,9 +135,10 @@ impl defmt::Format for RequestId {
 
 /// The name of an operation or a notification. It is bytes, which most peers read as UTF-8
 /// text ([rule 3.5](crate::protocol#rule-3-5)). The wire can carry 0 to
-/// [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) bytes.
+/// [`MAX_NAME_LEN`](crate::MAX_NAME_LEN) bytes. A peer may take fewer, as a
+/// [`Parser`](crate::Parser) does, and answer a longer name with an error result.
 ///
-/// Compare it with text or bytes, or match on its bytes, to dispatch a request:
+/// Compare it with text or bytes, or match on it or on its bytes, to dispatch a request:
 ///
 /// ```
 /// use gotalk::Name;
@@ -146,8 +147,8 @@ impl defmt::Format for RequestId {
 /// let op = Name::from_bytes(b"echo");
 /// assert_eq!(op, ECHO);
 /// assert!(op == "echo" && op == b"echo");
-/// match op.as_bytes() {
-///     b"echo" => { /* … */ }
+/// match op {
+///     ECHO => { /* … */ }
 ///     _ => { /* no such operation */ }
 /// }
 /// ```

@@ -55,7 +55,7 @@ impl<'b> Writer<'b> {
         if let Some(space) = free.get_mut(..header_len) {
             put_header(space, &header, name);
         }
-        Ok(PayloadWriter { writer: self, message_type, header_len, len: 0 })
+        Ok(PayloadWriter { writer: self, message_type, header_len, len: 0, failed: false })
     }
 }
 
@@ -65,8 +65,9 @@ impl<'b> Writer<'b> {
 /// giving the [free bytes](Self::room) to whatever makes it. Then call
 /// [`commit`](Self::commit). If you drop it before that, nothing is written.
 ///
-/// A payload that does not fit is no error until `commit`, which says how long the whole
-/// message is.
+/// A payload that does not fit, or a `write!` of a value whose `Display` fails, is no error
+/// until `commit`: so no cut payload is ever sent, even if you drop the result of `write!`.
+/// `commit` says how long the whole message is.
 #[must_use = "nothing is written until `commit`"]
 pub struct PayloadWriter<'w, 'b> {
     writer: &'w mut Writer<'b>,
@@ -74,6 +75,8 @@ pub struct PayloadWriter<'w, 'b> {
     header_len: usize,
     /// Bytes of payload, those that did not fit included.
     len: usize,
+    /// Whether a value could not be formatted, so that the payload is cut.
+    failed: bool,
 }
 
 impl PayloadWriter<'_, '_> {
@@ -114,8 +117,9 @@ impl PayloadWriter<'_, '_> {
         self.writer.buffer.get_mut(start..).unwrap_or_default()
     }
 
-    /// Adds the first `len` bytes of [`room`](Self::room) to the payload. If `len` is more
-    /// than there are, the message is too long for the buffer, and `commit` says so.
+    /// Adds the first `len` bytes of [`room`](Self::room) to the payload. Whether you have
+    /// filled them is not checked: what lay in the buffer before would be sent. If `len` is
+    /// more than there are, the message is too long for the buffer, and `commit` says so.
     pub const fn advance(&mut self, len: usize) {
         self.len = self.len.saturating_add(len);
     }
@@ -140,9 +144,14 @@ impl PayloadWriter<'_, '_> {
     ///   [`stream_result_end`](Writer::stream_result_end).
     /// - [`PayloadMismatch`](WriteError::PayloadMismatch) if the message is a heartbeat or a
     ///   protocol error, which have no payload, and you wrote some.
+    /// - [`Format`](WriteError::Format) if a value that you wrote by `write!` could not be
+    ///   formatted.
     pub fn commit(self) -> Result<(), WriteError> {
         let needed = self.message_len();
-        let Self { writer, message_type, header_len, len } = self;
+        let Self { writer, message_type, header_len, len, failed } = self;
+        if failed {
+            return Err(WriteError::Format);
+        }
         let Ok(size) = u32::try_from(len) else {
             return Err(WriteError::PayloadTooLong { len });
         };
@@ -171,11 +180,20 @@ impl PayloadWriter<'_, '_> {
     }
 }
 
-/// Never fails. If something does not fit, [`commit`](PayloadWriter::commit) says so.
+/// Fails only if the `Display` of a value fails. If something does not fit,
+/// [`commit`](PayloadWriter::commit) says so.
 impl fmt::Write for PayloadWriter<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.write(text.as_bytes());
         Ok(())
+    }
+
+    fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> fmt::Result {
+        let result = fmt::write(self, arguments);
+        if result.is_err() {
+            self.failed = true;
+        }
+        result
     }
 }
 

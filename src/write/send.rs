@@ -6,7 +6,7 @@ use core::fmt;
 use crate::write::writer::Writer;
 
 /// A buffer of `N` bytes between a [`Writer`] and a transport that takes some bytes now and
-/// some later: a non-blocking socket, a UART's FIFO, DMA.
+/// some later, such as a non-blocking socket or the FIFO of a UART.
 ///
 /// 1. [`write`](Self::write) runs a writer on its free bytes.
 /// 2. Give [`unsent`](Self::unsent) to the transport.
@@ -65,19 +65,42 @@ impl<const N: usize> SendBuffer<N> {
     }
 
     /// Runs `write` with a writer that appends to what is unsent, and gives its result. The
-    /// writer has all free bytes, `N` less those that are unsent. (These move to the front
-    /// first.) What the writer has written stays, whatever `write` returns: each message is
-    /// whole or not there at all.
+    /// writer has all free bytes, which are `N` less those that are unsent.
+    ///
+    /// What the writer has written stays, whatever `write` returns: each message is whole or
+    /// not there at all. After an error, repeat only what failed.
+    ///
+    /// The unsent bytes move to the front of the buffer first. Do not call this while DMA
+    /// reads [`unsent`](Self::unsent).
     pub fn write<R>(&mut self, write: impl FnOnce(&mut Writer<'_>) -> R) -> R {
         self.move_to_front();
         let free = self.bytes.get_mut(self.end..).unwrap_or_default();
+        let start = free.as_ptr();
         let mut writer = Writer { buffer: free, len: 0, closed: self.closed };
         let result = write(&mut writer);
         let (len, closed) = (writer.len, writer.closed);
         // A caller could have put another writer in the place of this one.
-        self.end = self.end.saturating_add(len).min(N);
-        self.closed = closed;
+        if writer.buffer.as_ptr() == start {
+            self.end = self.end.saturating_add(len).min(N);
+            self.closed = closed;
+        }
         result
+    }
+
+    /// How many bytes are free: a longer message does not fit. Look at it before you take an
+    /// item from a reader whose answer may find no room.
+    pub const fn available(&self) -> usize {
+        N.saturating_sub(self.len())
+    }
+
+    /// How many bytes are unsent.
+    pub const fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// How many bytes the buffer holds in all.
+    pub const fn capacity(&self) -> usize {
+        N
     }
 
     /// The bytes to send next.

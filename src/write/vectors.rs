@@ -47,8 +47,10 @@ impl Writer<'_> {
     /// result. Needs the feature `alloc`.
     ///
     /// If `write` gets [`BufferTooSmall`](WriteError::BufferTooSmall), let it return that
-    /// error: `vec` then grows, and `write` runs again from the start. A new writer is open,
-    /// even if `vec` holds a protocol error already.
+    /// error: `vec` then grows, and `write` runs again from the start. If it keeps the error to
+    /// itself, the message is lost. Since it can run more than once, count ids and read sensors
+    /// outside of it. All that it writes is appended, or nothing. A new writer is open, even if
+    /// `vec` holds a protocol error already.
     ///
     /// # Errors
     ///

@@ -23,6 +23,10 @@ use crate::wire::message_type::MessageType;
 /// Cuts `bytes` into WebSocket messages. Give it what one or more
 /// [`Writer`](crate::Writer)s have written, from the start of the version or of a message.
 ///
+/// Other bytes are not refused: they come out cut in the wrong places, or as one message. So
+/// do not give it what a partial [`sent`](crate::SendBuffer::sent) has left of a send buffer;
+/// cut first, and send whole messages.
+///
 /// ```
 /// use gotalk::{RequestId, Writer, websocket};
 ///

@@ -120,7 +120,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes `01`, the version. Each end sends it once, first, without waiting for the other
-    /// ([rule 7.1](crate::protocol#rule-7-1)).
+    /// ([rule 7.1](crate::protocol#rule-7-1)). The writer does not check that.
     ///
     /// # Errors
     ///

@@ -209,6 +209,7 @@ fn every_error_prints_what_and_where() {
         WriteError::EmptyPart,
         WriteError::PayloadMismatch { announced: 4, given: 5 },
         WriteError::Closed,
+        WriteError::Format,
     ] {
         assert_eq!(print(&error), format!("{error:?}"));
     }

@@ -208,10 +208,11 @@ fn in_place(writer: &mut Writer<'_>) -> Result<(), WriteError> {
     }
     PayloadWriter::advance(black_box(place), black_box(0));
     let _ = <PayloadWriter<'_, '_> as core::fmt::Write>::write_str(black_box(place), black_box(""));
-    // What `write!` comes to: PayloadWriter::write_str.
+    // What `write!` comes to: PayloadWriter::write_str and PayloadWriter::write_fmt.
     let _ = core::fmt::Write::write_char(black_box(place), black_box('x'));
     #[cfg(feature = "formatting")]
     let _ = write!(black_box(&mut *place), "{}", black_box(0_u32));
+    black_box(WriteError::from(black_box(core::fmt::Error)));
     black_box(PayloadWriter::len(black_box(place)));
     black_box(PayloadWriter::is_empty(black_box(place)));
     // Dropped, and another one for the end.
@@ -236,6 +237,9 @@ fn sending<const N: usize>(buffer: SendBuffer<N>) {
     SendBuffer::sent(black_box(buffer), black_box(0));
     written(SendBuffer::write(black_box(buffer), |writer| Writer::version(writer)));
     black_box(SendBuffer::is_empty(black_box(buffer)));
+    black_box(SendBuffer::len(black_box(buffer)));
+    black_box(SendBuffer::capacity(black_box(buffer)));
+    black_box(SendBuffer::available(black_box(buffer)));
     black_box(SendBuffer::is_closed(black_box(buffer)));
     black_box(black_box(&*buffer).clone());
     SendBuffer::reset(black_box(buffer));
