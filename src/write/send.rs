@@ -78,9 +78,8 @@ impl<const N: usize> SendBuffer<N> {
         let start = free.as_ptr();
         let mut writer = Writer { buffer: free, len: 0, closed: self.closed };
         let result = write(&mut writer);
-        let (len, closed) = (writer.len, writer.closed);
-        // A caller could have put another writer in the place of this one.
-        if writer.buffer.as_ptr() == start {
+        let (written, closed) = (writer.written_to(start), writer.closed);
+        if let Some(len) = written {
             self.end = self.end.saturating_add(len).min(N);
             self.closed = closed;
         }

@@ -33,9 +33,11 @@ impl Writer<'_> {
         let start = vec.len();
         // Cannot fail: it is the capacity.
         let _ = vec.resize(vec.capacity(), 0);
-        let mut writer = Writer::new(vec.get_mut(start..).unwrap_or_default());
+        let free = vec.get_mut(start..).unwrap_or_default();
+        let place = free.as_ptr();
+        let mut writer = Writer::new(free);
         let result = write(&mut writer);
-        let end = start.saturating_add(writer.len());
+        let end = start.saturating_add(writer.written_to(place).unwrap_or(0));
         vec.truncate(end);
         result
     }
@@ -79,9 +81,11 @@ impl Writer<'_> {
             // Never more than there is, so that this cannot grow.
             room = room.min(vec.capacity().wrapping_sub(start));
             vec.resize(start.wrapping_add(room), 0);
-            let mut writer = Writer::new(vec.get_mut(start..).unwrap_or_default());
+            let free = vec.get_mut(start..).unwrap_or_default();
+            let place = free.as_ptr();
+            let mut writer = Writer::new(free);
             let result = write(&mut writer);
-            let (len, available) = (writer.len(), writer.available());
+            let (len, available) = (writer.written_to(place).unwrap_or(0), writer.available());
             vec.truncate(if result.is_ok() { start.saturating_add(len) } else { start });
             let Err(WriteError::BufferTooSmall { needed, .. }) = result else { return result };
             // If there is room for that, the error is of another buffer.

@@ -440,6 +440,12 @@ impl<'b> Writer<'b> {
         if self.closed { None } else { self.buffer.get_mut(self.len..)?.get_mut(..needed) }
     }
 
+    /// How many bytes have been written to the buffer that starts at `start`; `None` if a caller
+    /// who was lent this writer has put another one in its place.
+    pub(crate) fn written_to(&self, start: *const u8) -> Option<usize> {
+        if self.buffer.as_ptr() == start { Some(self.len) } else { None }
+    }
+
     /// Why there is no [`room`](Self::room).
     pub(crate) fn refusal(&self, needed: usize) -> WriteError {
         if self.closed {

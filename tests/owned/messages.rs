@@ -172,3 +172,14 @@ fn a_vector_too_small_is_left_as_it_was() {
     assert_eq!(error, Err(WriteError::BufferTooSmall { needed: 18, available: 16 }));
     assert_eq!(vec, b"01");
 }
+
+/// What another writer has written elsewhere is not in the vector, and no zeros stand for it.
+#[test]
+fn another_writer_in_the_place_of_this_one_does_no_harm() {
+    let mut vec = Vec::<u8, 64>::from_slice(b"before").unwrap();
+    let result = Writer::append_to_heapless(&mut vec, |writer| {
+        *writer = Writer::new(vec![0; 32].leak());
+        writer.single_result(ID, b"hello")
+    });
+    assert_eq!((result, vec.as_slice()), (Ok(()), b"before".as_slice()));
+}

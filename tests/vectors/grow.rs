@@ -184,3 +184,15 @@ fn a_whole_conversation_in_one_vector() {
         }
     }
 }
+
+/// What another writer has written elsewhere is not in the vector, and no zeros stand for it.
+#[test]
+fn another_writer_in_the_place_of_this_one_does_no_harm() {
+    let mut vec = Vec::with_capacity(64);
+    vec.extend_from_slice(b"before");
+    let result = Writer::append_to_vec(&mut vec, |writer| {
+        *writer = Writer::new(vec![0; 32].leak());
+        writer.single_result(ID, b"hello")
+    });
+    assert_eq!((result, vec.as_slice()), (Ok(()), b"before".as_slice()));
+}
