@@ -12,6 +12,7 @@ pub mod protocol {}
 
 mod error;
 mod read;
+mod session;
 mod wire;
 mod write;
 
@@ -24,6 +25,15 @@ pub use read::assembler::{Assembler, Item, Items};
 #[cfg(feature = "heapless")]
 pub use read::owned::{OwnedError, OwnedMessage};
 pub use read::parser::{Event, Events, Parser, Step};
+pub use session::Session;
+pub use session::backoff::Backoff;
+pub use session::error::SessionError;
+pub use session::incoming::Incoming;
+pub use session::outgoing::Outgoing;
+pub use session::payload::{Announced, Payload};
+pub use session::poll::Due;
+pub use session::receive::{Input, Received};
+pub use session::settings::Settings;
 pub use wire::frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, Message, VERSION, VERSION_LEN};
 pub use wire::message_type::MessageType;
 pub use wire::value::{ErrorCode, Name, RequestId};

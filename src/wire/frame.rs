@@ -237,7 +237,7 @@ impl defmt::Format for Message<'_> {
 /// A header but for the bytes of its name: the fields of every type in one struct, those
 /// that a type lacks 0.
 #[derive(Clone, Copy)]
-pub(crate) struct Header {
+pub struct Header {
     pub(crate) extra: u32,
     pub(crate) last: u32,
     pub(crate) id: RequestId,

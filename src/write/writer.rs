@@ -14,7 +14,7 @@
 //! two bodies that most programs use are never inlined: inlined into one caller, a request took
 //! twice the time on a large target, and it was the same code.
 
-use core::fmt;
+use core::{fmt, mem};
 
 use crate::WriteError;
 use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, Message, VERSION, VERSION_LEN};
@@ -417,7 +417,12 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes any message. `name` is empty where the type has none.
-    fn write(&mut self, header: &Header, name: Name<'_>, payload: &[u8]) -> Result<(), WriteError> {
+    pub(crate) fn write(
+        &mut self,
+        header: &Header,
+        name: Name<'_>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
@@ -438,6 +443,47 @@ impl<'b> Writer<'b> {
     #[inline(always)]
     fn room(&mut self, needed: usize) -> Option<&mut [u8]> {
         if self.closed { None } else { self.buffer.get_mut(self.len..)?.get_mut(..needed) }
+    }
+
+    /// Does what `write` does, behind the version where it is still owed: both or nothing. After
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall), `needed` counts both.
+    #[inline(always)]
+    pub(crate) fn with_version(
+        &mut self,
+        owed: bool,
+        write: impl FnOnce(&mut Self) -> Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        let start = self.len;
+        let version_len = if owed { VERSION_LEN } else { 0 };
+        self.len = start.saturating_add(version_len);
+        let result = write(self);
+        self.complete(start, version_len, result)
+    }
+
+    fn complete(
+        &mut self,
+        start: usize,
+        version_len: usize,
+        result: Result<(), WriteError>,
+    ) -> Result<(), WriteError> {
+        if version_len == 0 && result.is_ok() {
+            return Ok(());
+        }
+        let end = mem::replace(&mut self.len, start);
+        match result {
+            Ok(()) => {
+                let room = self.buffer.get_mut(start..).unwrap_or_default();
+                if put_array(room, [b'0', b'0' + VERSION]).is_none() {
+                    return Err(self.refusal(VERSION_LEN));
+                }
+                self.len = end;
+                Ok(())
+            }
+            Err(WriteError::BufferTooSmall { needed, .. }) => {
+                Err(self.refusal(needed.saturating_add(version_len)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// How many bytes have been written to the buffer that starts at `start`; `None` if a caller

@@ -4,6 +4,8 @@
 //!
 //! With the feature `program` it is a program instead that uses what many need, and no
 //! more: it reads with `feed`, answers requests, and says what was wrong with the input.
+//! With `session` it does the same by a session, which adds heartbeats, timeouts, limits and
+//! requests that are answered later.
 
 #![no_std]
 #![no_main]
@@ -13,8 +15,56 @@ use gotalk_firmware::api;
 
 gotalk_firmware::entry!(main);
 
-#[cfg(not(feature = "program"))]
+#[cfg(not(any(feature = "program", feature = "session")))]
 fn main() {}
+
+#[cfg(feature = "session")]
+fn main() {
+    use core::hint::black_box;
+    use gotalk::{Parser, Received, Session, Settings, Writer};
+
+    let mut parser = Parser::<64>::new();
+    let mut session = Session::<4, 4>::new(Settings::DEFAULT);
+    let mut buffer = [0; 128];
+    let mut echo = None;
+    loop {
+        let now = black_box(0);
+        let mut writer = Writer::new(&mut buffer);
+        let mut events = parser.feed(black_box(&[]));
+        while let Some(event) = events.next() {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    session.fail(&error);
+                    break;
+                }
+            };
+            let written = match session.receive(now, event, &mut writer) {
+                Ok(Received::Request { request, op, .. }) if op == "echo" => {
+                    echo = Some(request);
+                    Ok(())
+                }
+                Ok(Received::Request { request, .. }) => {
+                    session.respond_error(&mut writer, request, b"what?")
+                }
+                Ok(Received::Payload { data, .. }) => match echo.take() {
+                    Some(request) => session.respond(&mut writer, request, data),
+                    None => Ok(()),
+                },
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+            if written.is_err() {
+                return;
+            }
+        }
+        match session.poll(now, &mut writer) {
+            Ok(None) => {}
+            _ => return,
+        }
+        black_box(writer.as_bytes());
+    }
+}
 
 #[cfg(feature = "program")]
 fn main() {

@@ -1,0 +1,276 @@
+//! Requests of the peer's, until they are answered.
+//!
+//! A slot keeps the id that the peer chose, and in one word its turn and its state. The turn
+//! goes up each time the slot becomes free, so that an old handle never means the request that
+//! has the slot now. Free slots form a list through `ids`, and those from `fresh` on were never
+//! used, as in `outgoing`.
+
+use crate::wire::frame::Header;
+use crate::wire::message_type::MessageType;
+use crate::wire::value::{Name, RequestId};
+use crate::write::writer::Writer;
+
+use super::Session;
+use super::error::SessionError;
+use super::payload::Payload;
+
+/// A request of the peer's that you owe an answer. [`Received`](crate::Received) has it.
+///
+/// It stands for one request: once that is answered, every call with it gives
+/// [`Over`](SessionError::Over). (In truth, a turn comes back after 2²⁸ requests in its slot.)
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Incoming {
+    id: RequestId,
+    turn: u32,
+    index: u16,
+}
+
+impl Incoming {
+    /// The id of the request on the wire, which the peer chose. Two of its requests can have
+    /// the same.
+    pub const fn id(self) -> RequestId {
+        self.id
+    }
+
+    /// The slot of the request, below `IN`. No two requests that wait for an answer have the
+    /// same: keep what you know about each in an array.
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// The request waits for an answer. A free slot has none of these bits.
+const OWED: u32 = 1;
+/// It counts as a stream.
+const STREAM: u32 = 2;
+/// More parts of it may come.
+const RECEIVING: u32 = 4;
+/// A part of its result has been written.
+const BEGUN: u32 = 8;
+/// The turn stands above the bits of the state.
+const TURN: u32 = 16;
+
+#[derive(Clone)]
+pub(crate) struct IncomingTable<const IN: usize> {
+    ids: [RequestId; IN],
+    states: [u32; IN],
+    /// The first free slot plus 1, or 0.
+    free: u16,
+    fresh: u16,
+    pub(crate) owed: u16,
+    pub(crate) streams: u16,
+}
+
+impl<const IN: usize> IncomingTable<IN> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            ids: [RequestId::new([0; 4]); IN],
+            states: [0; IN],
+            free: 0,
+            fresh: 0,
+            owed: 0,
+            streams: 0,
+        }
+    }
+
+    /// Takes a slot for a request, if one is free.
+    pub(crate) fn take(&mut self, id: RequestId, is_stream: bool) -> Option<Incoming> {
+        let index = self.free.checked_sub(1).unwrap_or(self.fresh);
+        let place = usize::from(index);
+        let (slot, state) = (self.ids.get_mut(place)?, self.states.get_mut(place)?);
+        if self.free == 0 {
+            self.fresh = self.fresh.wrapping_add(1);
+        } else {
+            self.free = u32::from_ne_bytes(*slot.as_bytes()) as u16;
+        }
+        *slot = id;
+        *state |= if is_stream { OWED | STREAM | RECEIVING } else { OWED };
+        self.owed = self.owed.wrapping_add(1);
+        self.streams = self.streams.wrapping_add(is_stream.into());
+        Some(Incoming { id, turn: *state / TURN, index })
+    }
+
+    /// The request whose parts have this id, and which is still open.
+    pub(crate) fn find_stream(&self, id: RequestId) -> Option<Incoming> {
+        if self.streams == 0 {
+            return None;
+        }
+        let slots = self.ids.iter().zip(&self.states).take(self.fresh.into());
+        for (index, (slot, state)) in slots.enumerate() {
+            if state & RECEIVING != 0 && *slot == id {
+                return Some(Incoming { id, turn: state / TURN, index: index as u16 });
+            }
+        }
+        None
+    }
+
+    /// Notes that no more parts of the request come.
+    pub(crate) fn end_stream(&mut self, request: Incoming) {
+        if let Some(state) = self.states.get_mut(request.index()) {
+            *state &= !RECEIVING;
+        }
+    }
+
+    /// The state of a request, 0 if it is over.
+    fn state(&self, request: Incoming) -> u32 {
+        match self.states.get(request.index()) {
+            Some(&state) if state / TURN == request.turn => state % TURN,
+            _ => 0,
+        }
+    }
+
+    /// Ends a request that waits for an answer.
+    pub(crate) fn release(&mut self, request: Incoming) {
+        let index = request.index();
+        let (Some(slot), Some(state)) = (self.ids.get_mut(index), self.states.get_mut(index))
+        else {
+            return;
+        };
+        self.owed = self.owed.wrapping_sub(1);
+        if *state & STREAM != 0 {
+            self.streams = self.streams.wrapping_sub(1);
+        }
+        *slot = RequestId::new(u32::from(self.free).to_ne_bytes());
+        *state = (*state / TURN).wrapping_add(1).wrapping_mul(TURN);
+        self.free = request.index.wrapping_add(1);
+    }
+
+    /// Ends all requests.
+    pub(crate) fn clear(&mut self) {
+        for index in 0..self.fresh {
+            let state = self.states.get(usize::from(index)).copied().unwrap_or(0);
+            if state & OWED != 0 {
+                self.release(Incoming { id: RequestId::new([0; 4]), turn: state / TURN, index });
+            }
+        }
+    }
+}
+
+impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
+    /// Answers a request with a result in one message, `R`. Then the request is over, also
+    /// while the peer is still sending parts of it: those are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Over`](SessionError::Over) if it has been answered, [`Parts`](SessionError::Parts)
+    /// if parts of a result have been written, [`Closed`](SessionError::Closed), or
+    /// [`Write`](SessionError::Write) with what the writer refused.
+    pub fn respond(
+        &mut self,
+        writer: &mut Writer<'_>,
+        request: Incoming,
+        payload: impl Payload,
+    ) -> Result<(), SessionError> {
+        if self.owed(request)? & BEGUN != 0 {
+            return Err(SessionError::Parts);
+        }
+        self.answer(writer, request, MessageType::SingleResult, 0, payload)
+    }
+
+    /// Writes a part of a result, `S`. The part must not be empty. End the result with
+    /// [`respond_end`](Self::respond_end), or with an error result or a retry result.
+    ///
+    /// # Errors
+    ///
+    /// [`Over`](SessionError::Over), [`Closed`](SessionError::Closed) or
+    /// [`Write`](SessionError::Write).
+    pub fn respond_part(
+        &mut self,
+        writer: &mut Writer<'_>,
+        request: Incoming,
+        payload: impl Payload,
+    ) -> Result<(), SessionError> {
+        self.owed(request)?;
+        let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
+        self.send_message(writer, header, Name::default(), payload)?;
+        if let Some(state) = self.incoming.states.get_mut(request.index()) {
+            *state |= BEGUN;
+        }
+        Ok(())
+    }
+
+    /// Ends a result in parts with an empty one. Then the request is over.
+    ///
+    /// # Errors
+    ///
+    /// See [`respond_part`](Self::respond_part).
+    pub fn respond_end(
+        &mut self,
+        writer: &mut Writer<'_>,
+        request: Incoming,
+    ) -> Result<(), SessionError> {
+        self.owed(request)?;
+        let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
+        self.send_end(writer, header)?;
+        self.incoming.release(request);
+        Ok(())
+    }
+
+    /// Answers a request with an error result, `E`: the request was at fault. `payload` says
+    /// why, in plain text ([rule 8.3](crate::protocol#rule-8-3)). It can follow parts of a
+    /// result. Then the request is over.
+    ///
+    /// # Errors
+    ///
+    /// See [`respond_part`](Self::respond_part).
+    pub fn respond_error(
+        &mut self,
+        writer: &mut Writer<'_>,
+        request: Incoming,
+        payload: impl Payload,
+    ) -> Result<(), SessionError> {
+        self.owed(request)?;
+        self.answer(writer, request, MessageType::ErrorResult, 0, payload)
+    }
+
+    /// Answers a request with a retry result, `e`: the peer may make it again after `wait_ms`
+    /// milliseconds. `payload` says why, in plain text
+    /// ([rule 8.3](crate::protocol#rule-8-3)). It can follow parts of a result. Then the
+    /// request is over.
+    ///
+    /// With `retry_after_ms: None` in the settings the peer does not know retry results, and
+    /// this writes an error result.
+    ///
+    /// # Errors
+    ///
+    /// See [`respond_part`](Self::respond_part).
+    pub fn respond_retry(
+        &mut self,
+        writer: &mut Writer<'_>,
+        request: Incoming,
+        wait_ms: u32,
+        payload: impl Payload,
+    ) -> Result<(), SessionError> {
+        self.owed(request)?;
+        match self.settings.retry_after_ms() {
+            None => self.answer(writer, request, MessageType::ErrorResult, 0, payload),
+            Some(_) => self.answer(writer, request, MessageType::RetryResult, wait_ms, payload),
+        }
+    }
+
+    /// The state of a request that waits for an answer.
+    fn owed(&self, request: Incoming) -> Result<u32, SessionError> {
+        self.live()?;
+        match self.incoming.state(request) {
+            0 => Err(SessionError::Over),
+            state => Ok(state),
+        }
+    }
+
+    /// Writes the last message of an answer.
+    #[inline(always)]
+    fn answer(
+        &mut self,
+        writer: &mut Writer<'_>,
+        request: Incoming,
+        message_type: MessageType,
+        extra: u32,
+        payload: impl Payload,
+    ) -> Result<(), SessionError> {
+        let header = Header { id: request.id, extra, ..Header::new(message_type) };
+        self.send_message(writer, header, Name::default(), payload)?;
+        self.incoming.release(request);
+        Ok(())
+    }
+}

@@ -1,0 +1,324 @@
+//! Requests of ours, until their results have come.
+//!
+//! The id of a request tells its slot: ids count `number`s, and the slot is the number modulo
+//! `OUT`. So a result finds its request without a search. Each time a slot becomes free, its
+//! number goes up by `OUT`, and a number comes back only after 2³¹ of them. A slot is in
+//! flight if it has a state; a result or a handle belongs to it if the number is the same.
+//!
+//! Free slots form a list through `times`. Slots that were never used are not in it: they are
+//! those from `fresh` on. That is why a table of zeros is an empty one.
+
+use crate::wire::frame::Header;
+use crate::wire::message_type::MessageType;
+use crate::wire::value::{Name, RequestId};
+use crate::write::writer::Writer;
+
+use super::error::SessionError;
+use super::payload::Payload;
+use super::{Phase, Session, left};
+
+/// A request of yours that waits for its result. [`Session::request`] and
+/// [`Session::stream_request`] give it, and [`Received`](crate::Received) has it beside the
+/// result.
+///
+/// It stands for one request for ever: once that is over, every call with it gives
+/// [`Over`](SessionError::Over). (In truth, a number comes back after 2³¹ requests.)
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Outgoing {
+    number: u32,
+    index: u16,
+}
+
+impl Outgoing {
+    /// The id of the request on the wire: four base-36 digits as long as there are such, then a
+    /// binary number with its top bit set.
+    pub const fn id(self) -> RequestId {
+        match RequestId::from_number(self.number) {
+            Some(id) => id,
+            None => RequestId::new((self.number | BINARY).to_be_bytes()),
+        }
+    }
+
+    /// The slot of the request, below `OUT`. No two requests in flight have the same: keep what
+    /// you know about yours in an array.
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// The top bit, which no ASCII digit has.
+const BINARY: u32 = 1 << 31;
+
+/// The number of which [`Outgoing::id`] makes `id`; of any other id, `None`.
+fn number(id: RequestId) -> Option<u32> {
+    let number = u32::from_be_bytes(*id.as_bytes());
+    if number & BINARY == 0 {
+        return id.to_number();
+    }
+    let number = number & !BINARY;
+    if RequestId::from_number(number).is_none() { Some(number) } else { None }
+}
+
+/// How far a request has come. A free slot has the state 0.
+pub(crate) const FREE: u8 = 0;
+/// All of the request has been written.
+const WHOLE: u8 = 1;
+/// More parts of the request may be written.
+const STREAM: u8 = 2;
+
+#[derive(Clone)]
+pub(crate) struct OutgoingTable<const OUT: usize> {
+    numbers: [u32; OUT],
+    /// When something happened to the request last; of a free slot, the next free one.
+    times: [u32; OUT],
+    states: [u8; OUT],
+    /// The first free slot plus 1, or 0.
+    free: u16,
+    fresh: u16,
+    pub(crate) in_flight: u16,
+    /// Where a search through all slots goes on.
+    pub(crate) cursor: u16,
+}
+
+impl<const OUT: usize> OutgoingTable<OUT> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            numbers: [0; OUT],
+            times: [0; OUT],
+            states: [FREE; OUT],
+            free: 0,
+            fresh: 0,
+            in_flight: 0,
+            cursor: 0,
+        }
+    }
+
+    /// The handle that the next request will have.
+    fn next(&self) -> Option<Outgoing> {
+        if let Some(index) = self.free.checked_sub(1) {
+            return Some(Outgoing { number: *self.numbers.get(usize::from(index))?, index });
+        }
+        let index = self.fresh;
+        if usize::from(index) < OUT { Some(Outgoing { number: index.into(), index }) } else { None }
+    }
+
+    /// Puts the request in flight that [`next`](Self::next) has given.
+    fn take(&mut self, request: Outgoing, state: u8, now: u32) {
+        let index = request.index();
+        let (Some(number), Some(time), Some(place)) =
+            (self.numbers.get_mut(index), self.times.get_mut(index), self.states.get_mut(index))
+        else {
+            return;
+        };
+        if self.free == 0 {
+            self.fresh = self.fresh.wrapping_add(1);
+        } else {
+            self.free = *time as u16;
+        }
+        *number = request.number;
+        *time = now;
+        *place = state;
+        self.in_flight = self.in_flight.wrapping_add(1);
+    }
+
+    /// The state of a request, [`FREE`] if it is over.
+    fn state(&self, request: Outgoing) -> u8 {
+        let index = request.index();
+        match (self.numbers.get(index), self.states.get(index)) {
+            (Some(&number), Some(&state)) if number == request.number => state,
+            _ => FREE,
+        }
+    }
+
+    /// The request in flight with this id.
+    pub(crate) fn find(&self, id: RequestId) -> Option<Outgoing> {
+        let number = number(id)?;
+        let index = number.checked_rem(OUT as u32)? as u16;
+        let request = Outgoing { number, index };
+        if self.state(request) == FREE { None } else { Some(request) }
+    }
+
+    /// Notes that something happened to a request in flight.
+    pub(crate) fn touch(&mut self, request: Outgoing, now: u32) {
+        if let Some(time) = self.times.get_mut(request.index()) {
+            *time = now;
+        }
+    }
+
+    /// Ends a request in flight.
+    pub(crate) fn release(&mut self, request: Outgoing) {
+        let index = request.index();
+        let (Some(number), Some(time), Some(state)) =
+            (self.numbers.get_mut(index), self.times.get_mut(index), self.states.get_mut(index))
+        else {
+            return;
+        };
+        let next = number.wrapping_add(OUT as u32);
+        *number = if next & BINARY == 0 { next } else { request.index.into() };
+        *time = self.free.into();
+        *state = FREE;
+        self.free = request.index.wrapping_add(1);
+        self.in_flight = self.in_flight.wrapping_sub(1);
+    }
+
+    /// The next request in flight from the cursor on whose wait of `answer_ms` is over at
+    /// `now`, or the next of all of them without a wait. Gives how long the others wait at
+    /// least if there is none.
+    pub(crate) fn search(&mut self, now: u32, answer_ms: u32) -> Result<Outgoing, u32> {
+        let mut earliest = answer_ms;
+        while self.cursor < self.fresh {
+            let index = self.cursor;
+            self.cursor = index.wrapping_add(1);
+            let place = usize::from(index);
+            let (Some(&number), Some(&time), Some(&state)) =
+                (self.numbers.get(place), self.times.get(place), self.states.get(place))
+            else {
+                break;
+            };
+            if state == FREE {
+                continue;
+            }
+            match left(now, time, answer_ms) {
+                0 => return Ok(Outgoing { number, index }),
+                left => earliest = earliest.min(left),
+            }
+        }
+        self.cursor = 0;
+        Err(earliest)
+    }
+
+    /// Ends all requests.
+    pub(crate) fn clear(&mut self) {
+        self.cursor = 0;
+        while let Ok(request) = self.search(0, 0) {
+            self.release(request);
+        }
+    }
+}
+
+impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
+    /// Makes a request, `r`. Its result comes from [`receive`](Self::receive), or its end from
+    /// [`poll`](Self::poll): of results, timeouts and losses, each request gets exactly one.
+    /// You need not wait until the peer's version has come.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`](SessionError::TooMany) if `OUT` requests are in flight,
+    /// [`Closed`](SessionError::Closed), or [`Write`](SessionError::Write) with what the writer
+    /// refused.
+    pub fn request<'n>(
+        &mut self,
+        now: u32,
+        writer: &mut Writer<'_>,
+        op: impl Into<Name<'n>>,
+        payload: impl Payload,
+    ) -> Result<Outgoing, SessionError> {
+        self.begin(now, writer, MessageType::SingleRequest, op.into(), payload)
+    }
+
+    /// Starts a request in parts, `s`. `payload` is the first part and may be empty. Send more
+    /// with [`request_part`](Self::request_part), then [`request_end`](Self::request_end).
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](SessionError::Unsupported) if the settings have `stream_requests: false`,
+    /// and those of [`request`](Self::request).
+    pub fn stream_request<'n>(
+        &mut self,
+        now: u32,
+        writer: &mut Writer<'_>,
+        op: impl Into<Name<'n>>,
+        payload: impl Payload,
+    ) -> Result<Outgoing, SessionError> {
+        if !self.settings.stream_requests() {
+            return Err(SessionError::Unsupported);
+        }
+        self.begin(now, writer, MessageType::StreamRequest, op.into(), payload)
+    }
+
+    #[inline(always)]
+    fn begin(
+        &mut self,
+        now: u32,
+        writer: &mut Writer<'_>,
+        message_type: MessageType,
+        op: Name<'_>,
+        payload: impl Payload,
+    ) -> Result<Outgoing, SessionError> {
+        if self.phase != Phase::Open {
+            return Err(SessionError::Closed);
+        }
+        let request = self.outgoing.next().ok_or(SessionError::TooMany)?;
+        let header = Header { id: request.id(), ..Header::new(message_type) };
+        self.send_message(writer, header, op, payload)?;
+        self.start(now);
+        if self.outgoing.in_flight == 0 {
+            self.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
+        }
+        let is_stream = message_type == MessageType::StreamRequest;
+        self.outgoing.take(request, if is_stream { STREAM } else { WHOLE }, now);
+        Ok(request)
+    }
+
+    /// Writes a further part of a streamed request, `p`. The part must not be empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Over`](SessionError::Over) once the request has its result: stop then.
+    /// [`Parts`](SessionError::Parts) if it is no stream or its end has been written,
+    /// [`Closed`](SessionError::Closed), or [`Write`](SessionError::Write).
+    pub fn request_part(
+        &mut self,
+        now: u32,
+        writer: &mut Writer<'_>,
+        request: Outgoing,
+        payload: impl Payload,
+    ) -> Result<(), SessionError> {
+        let header = self.part(request)?;
+        self.send_message(writer, header, Name::default(), payload)?;
+        self.outgoing.touch(request, now);
+        Ok(())
+    }
+
+    /// Ends a streamed request with an empty part.
+    ///
+    /// # Errors
+    ///
+    /// See [`request_part`](Self::request_part).
+    pub fn request_end(
+        &mut self,
+        now: u32,
+        writer: &mut Writer<'_>,
+        request: Outgoing,
+    ) -> Result<(), SessionError> {
+        let header = self.part(request)?;
+        self.send_end(writer, header)?;
+        self.outgoing.touch(request, now);
+        if let Some(state) = self.outgoing.states.get_mut(request.index()) {
+            *state = WHOLE;
+        }
+        Ok(())
+    }
+
+    /// The header of a further part, if the request takes one.
+    fn part(&self, request: Outgoing) -> Result<Header, SessionError> {
+        self.live()?;
+        match self.outgoing.state(request) {
+            FREE => Err(SessionError::Over),
+            STREAM => {
+                let message_type = MessageType::StreamRequestPart;
+                Ok(Header { id: request.id(), ..Header::new(message_type) })
+            }
+            _ => Err(SessionError::Parts),
+        }
+    }
+
+    /// Gives up a request: its result will be dropped, and its slot is free. The peer is not
+    /// told, so end a stream first. If the request is over, this does nothing.
+    pub fn forget(&mut self, request: Outgoing) {
+        if self.outgoing.state(request) != FREE {
+            self.outgoing.release(request);
+        }
+    }
+}

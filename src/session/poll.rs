@@ -1,0 +1,151 @@
+//! What is due: the version, timeouts, heartbeats, the end.
+
+use crate::WriteError;
+use crate::wire::value::ErrorCode;
+use crate::write::writer::Writer;
+
+use super::outgoing::Outgoing;
+use super::{GREETED, HAS_CLOCK, Phase, Session, has_passed, left};
+
+/// What [`Session::poll`] has to say.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Due {
+    /// The request had no result for `answer_ms`. It is over; a result that comes later is
+    /// dropped.
+    TimedOut(Outgoing),
+    /// The conversation has ended before the request had its result.
+    Lost(Outgoing),
+    /// Send what has been written, and close the connection
+    /// ([rule 7.11](crate::protocol#rule-7-11)). It comes after everything else, and again at
+    /// every further call.
+    Close,
+}
+
+impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
+    /// Does what is due at `now`, in milliseconds: writes the version, a heartbeat or a
+    /// protocol error, and says which request timed out or was lost, and when to close.
+    ///
+    /// Call it at the start, after [`wait_ms`](Self::wait_ms), and after the events of a read;
+    /// each time until it gives `None`. Then send what has been written.
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`](WriteError::BufferTooSmall) if the writer has no room: send what is
+    /// in it, and call again. It cannot happen with [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN)
+    /// bytes free.
+    pub fn poll(&mut self, now: u32, writer: &mut Writer<'_>) -> Result<Option<Due>, WriteError> {
+        self.start(now);
+        if self.is_live() {
+            if self.flags & GREETED == 0 {
+                self.send(writer, |_| Ok(()))?;
+            }
+            let silence = self.settings.silence_ms();
+            if self.phase == Phase::Draining && self.is_idle() {
+                self.disconnected();
+            } else if silence.is_some_and(|silence| has_passed(now, self.received_at, silence)) {
+                self.close(ErrorCode::TIMEOUT);
+            }
+        }
+        if self.phase == Phase::Closing {
+            let code = self.deadline.into();
+            match self.send(writer, |writer| writer.protocol_error(code)) {
+                // The program has written one itself.
+                Ok(()) | Err(WriteError::Closed) => self.disconnected(),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.phase == Phase::Ended {
+            let Ok(request) = self.outgoing.search(now, 0) else { return Ok(Some(Due::Close)) };
+            self.outgoing.release(request);
+            return Ok(Some(Due::Lost(request)));
+        }
+        if let Some(request) = self.timed_out(now) {
+            return Ok(Some(Due::TimedOut(request)));
+        }
+        if let Some(heartbeat) = self.settings.heartbeat_ms() {
+            if has_passed(now, self.beat_at, heartbeat) {
+                let time = self.time(now);
+                let load = self.load;
+                self.send(writer, |writer| writer.heartbeat(load, time))?;
+                self.beat_at = now;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends a request whose time is over.
+    fn timed_out(&mut self, now: u32) -> Option<Outgoing> {
+        let answer = self.settings.answer_ms()?;
+        if self.outgoing.in_flight == 0 || self.until_deadline(now, answer) > 0 {
+            return None;
+        }
+        // Only a search through all slots says when to search next.
+        loop {
+            let whole = self.outgoing.cursor == 0;
+            match self.outgoing.search(now, answer) {
+                Ok(request) => {
+                    self.outgoing.release(request);
+                    return Some(request);
+                }
+                Err(earliest) if whole => {
+                    self.deadline = now.wrapping_add(earliest);
+                    return None;
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// How long [`poll`](Self::poll) has nothing to do unless something is received, in
+    /// milliseconds: wait for input for that long at most. `None` means for ever. It can be
+    /// too short, as after a request that was answered in time, but never too long.
+    pub fn wait_ms(&self, now: u32) -> Option<u32> {
+        if self.flags & GREETED == 0
+            || !self.is_live()
+            || (self.phase == Phase::Draining && self.is_idle())
+        {
+            return Some(0);
+        }
+        let until = |interval: Option<u32>, since| match interval {
+            Some(interval) => left(now, since, interval),
+            None => u32::MAX,
+        };
+        let mut wait = until(self.settings.heartbeat_ms(), self.beat_at);
+        wait = wait.min(until(self.settings.silence_ms(), self.received_at));
+        if let (Some(answer), 1..) = (self.settings.answer_ms(), self.outgoing.in_flight) {
+            wait = wait.min(self.until_deadline(now, answer));
+        }
+        if wait == u32::MAX { None } else { Some(wait) }
+    }
+
+    /// How long no request can time out, since none does before the deadline.
+    fn until_deadline(&self, now: u32, answer: u32) -> u32 {
+        left(now, self.deadline.wrapping_sub(answer), answer)
+    }
+
+    /// Sets the load that heartbeats carry, from 0 (idle) to 0xffff (overloaded). It is 0 at
+    /// first.
+    pub fn set_load(&mut self, load: u16) {
+        self.load = load;
+    }
+
+    /// Sets the clock that heartbeats carry: at `now` it is `unix_s` seconds since 1970-01-01
+    /// 00:00 UTC. Before that, they carry 0 ([rule 7.10](crate::protocol#rule-7-10)).
+    pub fn set_clock(&mut self, now: u32, unix_s: u32) {
+        self.flags |= HAS_CLOCK;
+        self.clock_ms = now;
+        self.clock_s = unix_s;
+    }
+
+    /// The time of day at `now` in seconds, or 0. Moves the clock's moment on, so that `now`
+    /// may wrap.
+    fn time(&mut self, now: u32) -> u32 {
+        if self.flags & HAS_CLOCK != 0 {
+            let seconds = now.wrapping_sub(self.clock_ms) / 1000;
+            self.clock_s = self.clock_s.wrapping_add(seconds);
+            self.clock_ms = self.clock_ms.wrapping_add(seconds.wrapping_mul(1000));
+        }
+        self.clock_s
+    }
+}
