@@ -12,7 +12,7 @@ use crate::write::writer::Writer;
 
 use super::Session;
 use super::error::SessionError;
-use super::payload::Payload;
+use super::payload::{Form, Payload};
 
 /// A request of the peer's that you owe an answer. [`Received`](crate::Received) has it.
 ///
@@ -165,7 +165,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         if self.owed(request)? & BEGUN != 0 {
             return Err(SessionError::Parts);
         }
-        self.answer(writer, request, MessageType::SingleResult, 0, payload)
+        self.answer(writer, request, MessageType::SingleResult, 0, payload.form())
     }
 
     /// Writes a part of a result, `S`. The part must not be empty. End the result with
@@ -183,7 +183,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ) -> Result<(), SessionError> {
         self.owed(request)?;
         let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
-        self.send_message(writer, header, Name::default(), payload)?;
+        self.send(writer, &header, Name::default(), payload.form())?;
         if let Some(state) = self.incoming.states.get_mut(request.index()) {
             *state |= BEGUN;
         }
@@ -202,7 +202,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ) -> Result<(), SessionError> {
         self.owed(request)?;
         let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
-        self.send_end(writer, header)?;
+        self.send_header(writer, &header)?;
         self.incoming.release(request);
         Ok(())
     }
@@ -221,7 +221,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         payload: impl Payload,
     ) -> Result<(), SessionError> {
         self.owed(request)?;
-        self.answer(writer, request, MessageType::ErrorResult, 0, payload)
+        self.answer(writer, request, MessageType::ErrorResult, 0, payload.form())
     }
 
     /// Answers a request with a retry result, `e`: the peer may make it again after `wait_ms`
@@ -244,8 +244,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ) -> Result<(), SessionError> {
         self.owed(request)?;
         match self.settings.retry_after_ms() {
-            None => self.answer(writer, request, MessageType::ErrorResult, 0, payload),
-            Some(_) => self.answer(writer, request, MessageType::RetryResult, wait_ms, payload),
+            None => self.answer(writer, request, MessageType::ErrorResult, 0, payload.form()),
+            Some(_) => {
+                self.answer(writer, request, MessageType::RetryResult, wait_ms, payload.form())
+            }
         }
     }
 
@@ -259,17 +261,16 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// Writes the last message of an answer.
-    #[inline(always)]
     fn answer(
         &mut self,
         writer: &mut Writer<'_>,
         request: Incoming,
         message_type: MessageType,
         extra: u32,
-        payload: impl Payload,
+        payload: impl Form,
     ) -> Result<(), SessionError> {
         let header = Header { id: request.id, extra, ..Header::new(message_type) };
-        self.send_message(writer, header, Name::default(), payload)?;
+        self.send(writer, &header, Name::default(), payload)?;
         self.incoming.release(request);
         Ok(())
     }

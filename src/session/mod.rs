@@ -40,7 +40,7 @@ pub(crate) mod settings;
 use error::SessionError;
 use incoming::IncomingTable;
 use outgoing::OutgoingTable;
-use payload::Payload;
+use payload::{Form, Payload};
 use settings::{Settings, Stored};
 
 /// How far the conversation has come. The order is part of the code.
@@ -254,35 +254,24 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
     }
 
-    /// Writes what `write` does, with the version before it if that is still owed, all or
-    /// nothing.
-    #[inline(always)]
+    /// Writes a message, and the version before it if that is still owed: both or nothing.
     fn send(
         &mut self,
         writer: &mut Writer<'_>,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
+        header: &Header,
+        name: Name<'_>,
+        payload: impl Form,
     ) -> Result<(), WriteError> {
-        writer.with_version(self.flags & GREETED == 0, write)?;
+        payload.write(writer, self.flags & GREETED == 0, header, name)?;
         self.flags |= GREETED;
         Ok(())
     }
 
-    /// Writes a message with a payload.
-    #[inline(always)]
-    fn send_message(
-        &mut self,
-        writer: &mut Writer<'_>,
-        header: Header,
-        name: Name<'_>,
-        payload: impl Payload,
-    ) -> Result<(), WriteError> {
-        self.send(writer, |writer| payload.put(writer, header, name))
-    }
-
-    /// Writes the empty part that ends a stream.
-    #[inline(always)]
-    fn send_end(&mut self, writer: &mut Writer<'_>, header: Header) -> Result<(), WriteError> {
-        self.send(writer, |writer| writer.write(&header, Name::default(), &[]))
+    /// Writes a message without a name and a payload.
+    fn send_header(&mut self, writer: &mut Writer<'_>, header: &Header) -> Result<(), WriteError> {
+        writer.write_behind(self.flags & GREETED == 0, header, Name::default(), &[])?;
+        self.flags |= GREETED;
+        Ok(())
     }
 
     /// Writes a notification, which is never answered. It can be written until the
@@ -300,8 +289,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         payload: impl Payload,
     ) -> Result<(), SessionError> {
         self.live()?;
-        let header = Header::new(MessageType::Notification);
-        self.send_message(writer, header, name.into(), payload)?;
+        self.send(writer, &Header::new(MessageType::Notification), name.into(), payload.form())?;
         self.start(now);
         Ok(())
     }

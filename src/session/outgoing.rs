@@ -14,7 +14,7 @@ use crate::wire::value::{Name, RequestId};
 use crate::write::writer::Writer;
 
 use super::error::SessionError;
-use super::payload::Payload;
+use super::payload::{Form, Payload};
 use super::{Phase, Session, left};
 
 /// A request of yours that waits for its result. [`Session::request`] and
@@ -214,7 +214,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         op: impl Into<Name<'n>>,
         payload: impl Payload,
     ) -> Result<Outgoing, SessionError> {
-        self.begin(now, writer, MessageType::SingleRequest, op.into(), payload)
+        self.begin(now, writer, MessageType::SingleRequest, op.into(), payload.form())
     }
 
     /// Starts a request in parts, `s`. `payload` is the first part and may be empty. Send more
@@ -234,24 +234,23 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         if !self.settings.stream_requests() {
             return Err(SessionError::Unsupported);
         }
-        self.begin(now, writer, MessageType::StreamRequest, op.into(), payload)
+        self.begin(now, writer, MessageType::StreamRequest, op.into(), payload.form())
     }
 
-    #[inline(always)]
     fn begin(
         &mut self,
         now: u32,
         writer: &mut Writer<'_>,
         message_type: MessageType,
         op: Name<'_>,
-        payload: impl Payload,
+        payload: impl Form,
     ) -> Result<Outgoing, SessionError> {
         if self.phase != Phase::Open {
             return Err(SessionError::Closed);
         }
         let request = self.outgoing.next().ok_or(SessionError::TooMany)?;
         let header = Header { id: request.id(), ..Header::new(message_type) };
-        self.send_message(writer, header, op, payload)?;
+        self.send(writer, &header, op, payload)?;
         self.start(now);
         if self.outgoing.in_flight == 0 {
             self.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
@@ -276,7 +275,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         payload: impl Payload,
     ) -> Result<(), SessionError> {
         let header = self.part(request)?;
-        self.send_message(writer, header, Name::default(), payload)?;
+        self.send(writer, &header, Name::default(), payload.form())?;
         self.outgoing.touch(request, now);
         Ok(())
     }
@@ -293,7 +292,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         request: Outgoing,
     ) -> Result<(), SessionError> {
         let header = self.part(request)?;
-        self.send_end(writer, header)?;
+        self.send_header(writer, &header)?;
         self.outgoing.touch(request, now);
         if let Some(state) = self.outgoing.states.get_mut(request.index()) {
             *state = WHOLE;

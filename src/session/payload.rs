@@ -1,4 +1,8 @@
 //! What a session can send as a payload.
+//!
+//! Payloads come in many types and two forms: [`Plain`] for those whose length is known, and
+//! [`fmt::Arguments`] for text that is written in place. What a session does with one is
+//! compiled for each form, not for each type, and only for those that a program uses.
 
 use core::fmt::{self, Write};
 
@@ -26,27 +30,15 @@ use crate::write::writer::Writer;
 /// assert_eq!(writer.as_bytes(), b"01n00btemperature0000000421.5");
 /// # Ok::<(), gotalk::SessionError>(())
 /// ```
-pub trait Payload: Put {}
+pub trait Payload: sealed::Put {}
 
-impl<T: Put> Payload for T {}
+/// Bytes, or text.
+impl<T: AsRef<[u8]> + ?Sized> Payload for &T {}
 
-/// Writes a message with this payload.
-pub trait Put {
-    fn put(self, writer: &mut Writer<'_>, header: Header, name: Name<'_>)
-    -> Result<(), WriteError>;
-}
+impl Payload for Announced {}
 
-impl<T: AsRef<[u8]> + ?Sized> Put for &T {
-    #[inline(always)]
-    fn put(
-        self,
-        writer: &mut Writer<'_>,
-        header: Header,
-        name: Name<'_>,
-    ) -> Result<(), WriteError> {
-        writer.checked(header, name, self.as_ref(), None)
-    }
-}
+/// Text, written in place.
+impl Payload for fmt::Arguments<'_> {}
 
 /// The length of a payload that does not go through the writer, in bytes: a large one, one
 /// that is sent by DMA, or one that is a WebSocket message of its own. Only the header is
@@ -56,57 +48,99 @@ impl<T: AsRef<[u8]> + ?Sized> Put for &T {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Announced(pub u32);
 
-impl Put for Announced {
+pub(crate) use sealed::{Form, Plain, Put};
+
+mod sealed {
+    use super::{Header, Name, WriteError, Writer};
+
+    pub trait Put {
+        type Form: Form;
+
+        fn form(self) -> Self::Form;
+    }
+
+    pub trait Form {
+        /// Writes a message with this payload, behind the version where it is still owed. The
+        /// size in `header` is ignored.
+        fn write(
+            self,
+            writer: &mut Writer<'_>,
+            version: bool,
+            header: &Header,
+            name: Name<'_>,
+        ) -> Result<(), WriteError>;
+    }
+
+    /// Bytes or, if there are none, a length that is announced.
+    pub struct Plain<'a> {
+        pub(crate) bytes: &'a [u8],
+        pub(crate) announced: u32,
+    }
+}
+
+impl<'a, T: AsRef<[u8]> + ?Sized> Put for &'a T {
+    type Form = Plain<'a>;
+
     #[inline(always)]
-    fn put(
-        self,
-        writer: &mut Writer<'_>,
-        header: Header,
-        name: Name<'_>,
-    ) -> Result<(), WriteError> {
-        writer.checked(header, name, &[], Some(self.0))
+    fn form(self) -> Plain<'a> {
+        Plain { bytes: self.as_ref(), announced: 0 }
+    }
+}
+
+impl Put for Announced {
+    type Form = Plain<'static>;
+
+    #[inline(always)]
+    fn form(self) -> Plain<'static> {
+        Plain { bytes: &[], announced: self.0 }
     }
 }
 
 impl Put for fmt::Arguments<'_> {
-    fn put(
-        self,
-        writer: &mut Writer<'_>,
-        header: Header,
-        name: Name<'_>,
-    ) -> Result<(), WriteError> {
-        let mut payload = writer.begin(&header.frame(name))?;
-        payload.write_fmt(self)?;
-        payload.commit()
+    type Form = Self;
+
+    #[inline(always)]
+    fn form(self) -> Self {
+        self
     }
 }
 
-impl Writer<'_> {
-    /// Writes a message as the methods do that are named after it: without an empty name or an
-    /// empty part. With `announced` the payload goes another way and has that length.
-    fn checked(
-        &mut self,
-        header: Header,
+impl Form for Plain<'_> {
+    fn write(
+        self,
+        writer: &mut Writer<'_>,
+        version: bool,
+        header: &Header,
         name: Name<'_>,
-        payload: &[u8],
-        announced: Option<u32>,
     ) -> Result<(), WriteError> {
         let message_type = header.message_type;
         if message_type.has_name() && name.is_empty() {
             return Err(WriteError::EmptyName);
         }
-        let last = match announced {
-            Some(len) => len,
-            None => match u32::try_from(payload.len()) {
-                Ok(len) => len,
-                Err(_) => return Err(WriteError::PayloadTooLong { len: payload.len() }),
-            },
+        let last = match u32::try_from(self.bytes.len()) {
+            Ok(0) => self.announced,
+            Ok(len) => len,
+            Err(_) => return Err(WriteError::PayloadTooLong { len: self.bytes.len() }),
         };
-        let is_part =
-            matches!(message_type, MessageType::StreamRequestPart | MessageType::StreamResult);
-        if is_part && last == 0 {
+        if last == 0
+            && matches!(message_type, MessageType::StreamRequestPart | MessageType::StreamResult)
+        {
             return Err(WriteError::EmptyPart);
         }
-        self.write(&Header { last, ..header }, name, payload)
+        writer.write_behind(version, &Header { last, ..*header }, name, self.bytes)
+    }
+}
+
+impl Form for fmt::Arguments<'_> {
+    fn write(
+        self,
+        writer: &mut Writer<'_>,
+        version: bool,
+        header: &Header,
+        name: Name<'_>,
+    ) -> Result<(), WriteError> {
+        let mut payload = writer.begin_behind(version, header, name)?;
+        payload.write_fmt(self)?;
+        payload.commit()
     }
 }

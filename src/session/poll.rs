@@ -1,6 +1,8 @@
 //! What is due: the version, timeouts, heartbeats, the end.
 
 use crate::WriteError;
+use crate::wire::frame::Header;
+use crate::wire::message_type::MessageType;
 use crate::wire::value::ErrorCode;
 use crate::write::writer::Writer;
 
@@ -38,7 +40,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         self.start(now);
         if self.is_live() {
             if self.flags & GREETED == 0 {
-                self.send(writer, |_| Ok(()))?;
+                writer.version()?;
+                self.flags |= GREETED;
             }
             let silence = self.settings.silence_ms();
             if self.phase == Phase::Draining && self.is_idle() {
@@ -48,8 +51,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             }
         }
         if self.phase == Phase::Closing {
-            let code = self.deadline.into();
-            match self.send(writer, |writer| writer.protocol_error(code)) {
+            let header = Header { last: self.deadline, ..Header::new(MessageType::ProtocolError) };
+            match self.send_header(writer, &header) {
                 // The program has written one itself.
                 Ok(()) | Err(WriteError::Closed) => self.disconnected(),
                 Err(error) => return Err(error),
@@ -65,9 +68,9 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
         if let Some(heartbeat) = self.settings.heartbeat_ms() {
             if has_passed(now, self.beat_at, heartbeat) {
-                let time = self.time(now);
-                let load = self.load;
-                self.send(writer, |writer| writer.heartbeat(load, time))?;
+                let (extra, last) = (self.load.into(), self.time(now));
+                let header = Header { extra, last, ..Header::new(MessageType::Heartbeat) };
+                self.send_header(writer, &header)?;
                 self.beat_at = now;
             }
         }

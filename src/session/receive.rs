@@ -362,7 +362,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             None => self.refuse(writer, id, BUSY)?,
             Some(extra) => {
                 let header = Header { id, extra, ..Header::new(MessageType::RetryResult) };
-                self.send_message(writer, header, Name::default(), BUSY)?;
+                self.send(writer, &header, Name::default(), BUSY.form())?;
             }
         }
         Ok(None)
@@ -376,6 +376,6 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         text: &[u8],
     ) -> Result<(), WriteError> {
         let header = Header { id, ..Header::new(MessageType::ErrorResult) };
-        self.send(writer, |writer| text.put(writer, header, Name::default()))
+        self.send(writer, &header, Name::default(), text.form())
     }
 }

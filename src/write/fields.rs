@@ -5,7 +5,7 @@
 //! check that could panic.
 
 use crate::wire::copy::put;
-use crate::wire::frame::Header;
+use crate::wire::frame::{Header, VERSION};
 use crate::wire::hex;
 use crate::wire::message_type::MessageType;
 use crate::wire::value::{Name, RequestId};
@@ -43,12 +43,20 @@ pub(crate) fn put_id_and_payload(
 #[inline(always)]
 pub(crate) fn put_message(
     room: &mut [u8],
+    version: bool,
     header: &Header,
     name: Name<'_>,
     payload: &[u8],
 ) -> Option<()> {
+    let room = if version { put_version(room)? } else { room };
     put(put_header(room, header, name)?, payload)?;
     Some(())
+}
+
+/// Puts the version that stands before the first message.
+#[inline(always)]
+pub(crate) fn put_version(room: &mut [u8]) -> Option<&mut [u8]> {
+    put_array(room, [b'0', b'0' + VERSION])
 }
 
 /// Puts a header of any type.

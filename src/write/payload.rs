@@ -9,9 +9,10 @@ use core::fmt;
 
 use crate::WriteError;
 use crate::wire::copy::put;
-use crate::wire::frame::{Frame, MAX_NAME_LEN};
+use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, VERSION_LEN};
 use crate::wire::message_type::MessageType;
-use crate::write::fields::{put_header, put_number};
+use crate::wire::value::Name;
+use crate::write::fields::{put_message, put_number};
 use crate::write::writer::Writer;
 
 impl<'b> Writer<'b> {
@@ -40,6 +41,17 @@ impl<'b> Writer<'b> {
     /// ```
     pub fn begin(&mut self, frame: &Frame<'_>) -> Result<PayloadWriter<'_, 'b>, WriteError> {
         let (header, name) = frame.parts();
+        self.begin_behind(false, &header, name)
+    }
+
+    /// Begins a message behind the version, where a session still owes it: `commit` writes
+    /// both or nothing.
+    pub(crate) fn begin_behind(
+        &mut self,
+        version: bool,
+        header: &Header,
+        name: Name<'_>,
+    ) -> Result<PayloadWriter<'_, 'b>, WriteError> {
         let message_type = header.message_type;
         if message_type.has_name() && name.is_empty() {
             return Err(WriteError::EmptyName);
@@ -50,10 +62,11 @@ impl<'b> Writer<'b> {
         if self.closed {
             return Err(WriteError::Closed);
         }
-        let header_len = message_type.header_len(name.len());
+        let version_len = if version { VERSION_LEN } else { 0 };
+        let header_len = message_type.header_len(name.len()).saturating_add(version_len);
         let free = self.buffer.get_mut(self.len..).unwrap_or_default();
         if let Some(space) = free.get_mut(..header_len) {
-            put_header(space, &header, name);
+            put_message(space, version, header, name, &[]);
         }
         Ok(PayloadWriter { writer: self, message_type, header_len, len: 0, failed: false })
     }
@@ -72,6 +85,7 @@ impl<'b> Writer<'b> {
 pub struct PayloadWriter<'w, 'b> {
     writer: &'w mut Writer<'b>,
     message_type: MessageType,
+    /// With the version, where that stands before it.
     header_len: usize,
     /// Bytes of payload, those that did not fit included.
     len: usize,

@@ -14,13 +14,15 @@
 //! two bodies that most programs use are never inlined: inlined into one caller, a request took
 //! twice the time on a large target, and it was the same code.
 
-use core::{fmt, mem};
+use core::fmt;
 
 use crate::WriteError;
-use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, Message, VERSION, VERSION_LEN};
+use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, Message, VERSION_LEN};
 use crate::wire::message_type::MessageType;
 use crate::wire::value::{ErrorCode, Name, RequestId};
-use crate::write::fields::{put_array, put_id_and_payload, put_message, put_named, put_number};
+use crate::write::fields::{
+    put_array, put_id_and_payload, put_message, put_named, put_number, put_version,
+};
 
 /// Encodes messages into a buffer that you provide.
 ///
@@ -129,7 +131,7 @@ impl<'b> Writer<'b> {
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) or [`Closed`](WriteError::Closed).
     pub fn version(&mut self) -> Result<(), WriteError> {
         let Some(room) = self.room(VERSION_LEN) else { return Err(self.refusal(VERSION_LEN)) };
-        put_array(room, [b'0', b'0' + VERSION]);
+        put_version(room);
         self.len = self.len.wrapping_add(VERSION_LEN);
         Ok(())
     }
@@ -417,8 +419,14 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes any message. `name` is empty where the type has none.
-    pub(crate) fn write(
+    fn write(&mut self, header: &Header, name: Name<'_>, payload: &[u8]) -> Result<(), WriteError> {
+        self.write_behind(false, header, name, payload)
+    }
+
+    /// Writes any message, behind the version where a session still owes it: both or nothing.
+    pub(crate) fn write_behind(
         &mut self,
+        version: bool,
         header: &Header,
         name: Name<'_>,
         payload: &[u8],
@@ -426,10 +434,15 @@ impl<'b> Writer<'b> {
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
-        let needed =
-            header.message_type.min_len().saturating_add(name.len()).saturating_add(payload.len());
+        let version_len = if version { VERSION_LEN } else { 0 };
+        let needed = header
+            .message_type
+            .min_len()
+            .saturating_add(version_len)
+            .saturating_add(name.len())
+            .saturating_add(payload.len());
         let Some(room) = self.room(needed) else { return Err(self.refusal(needed)) };
-        put_message(room, header, name, payload);
+        put_message(room, version, header, name, payload);
         self.len = self.len.wrapping_add(needed);
         if header.message_type == MessageType::ProtocolError {
             self.closed = true;
@@ -443,47 +456,6 @@ impl<'b> Writer<'b> {
     #[inline(always)]
     fn room(&mut self, needed: usize) -> Option<&mut [u8]> {
         if self.closed { None } else { self.buffer.get_mut(self.len..)?.get_mut(..needed) }
-    }
-
-    /// Does what `write` does, behind the version where it is still owed: both or nothing. After
-    /// [`BufferTooSmall`](WriteError::BufferTooSmall), `needed` counts both.
-    #[inline(always)]
-    pub(crate) fn with_version(
-        &mut self,
-        owed: bool,
-        write: impl FnOnce(&mut Self) -> Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
-        let start = self.len;
-        let version_len = if owed { VERSION_LEN } else { 0 };
-        self.len = start.saturating_add(version_len);
-        let result = write(self);
-        self.complete(start, version_len, result)
-    }
-
-    fn complete(
-        &mut self,
-        start: usize,
-        version_len: usize,
-        result: Result<(), WriteError>,
-    ) -> Result<(), WriteError> {
-        if version_len == 0 && result.is_ok() {
-            return Ok(());
-        }
-        let end = mem::replace(&mut self.len, start);
-        match result {
-            Ok(()) => {
-                let room = self.buffer.get_mut(start..).unwrap_or_default();
-                if put_array(room, [b'0', b'0' + VERSION]).is_none() {
-                    return Err(self.refusal(VERSION_LEN));
-                }
-                self.len = end;
-                Ok(())
-            }
-            Err(WriteError::BufferTooSmall { needed, .. }) => {
-                Err(self.refusal(needed.saturating_add(version_len)))
-            }
-            Err(error) => Err(error),
-        }
     }
 
     /// How many bytes have been written to the buffer that starts at `start`; `None` if a caller
