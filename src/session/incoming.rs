@@ -23,7 +23,8 @@ use super::payload::{Form, Payload};
 pub struct Incoming {
     id: RequestId,
     turn: u32,
-    index: u16,
+    /// Below `IN`, and so below 2¹⁶.
+    index: u32,
 }
 
 impl Incoming {
@@ -88,7 +89,7 @@ impl<const IN: usize> IncomingTable<IN> {
         *state |= if is_stream { OWED | STREAM | RECEIVING } else { OWED };
         self.owed = self.owed.wrapping_add(1);
         self.streams = self.streams.wrapping_add(is_stream.into());
-        Some(Incoming { id, turn: *state / TURN, index })
+        Some(Incoming { id, turn: *state / TURN, index: index.into() })
     }
 
     /// The request whose parts have this id, and which is still open.
@@ -99,7 +100,7 @@ impl<const IN: usize> IncomingTable<IN> {
         let slots = self.ids.iter().zip(&self.states).take(self.fresh.into());
         for (index, (slot, state)) in slots.enumerate() {
             if state & RECEIVING != 0 && *slot == id {
-                return Some(Incoming { id, turn: state / TURN, index: index as u16 });
+                return Some(Incoming { id, turn: state / TURN, index: index as u32 });
             }
         }
         None
@@ -133,7 +134,7 @@ impl<const IN: usize> IncomingTable<IN> {
         }
         *slot = RequestId::new(u32::from(self.free).to_ne_bytes());
         *state = (*state / TURN).wrapping_add(1).wrapping_mul(TURN);
-        self.free = request.index.wrapping_add(1);
+        self.free = request.index.wrapping_add(1) as u16;
     }
 
     /// Ends all requests.
@@ -141,7 +142,8 @@ impl<const IN: usize> IncomingTable<IN> {
         for index in 0..self.fresh {
             let state = self.states.get(usize::from(index)).copied().unwrap_or(0);
             if state & OWED != 0 {
-                self.release(Incoming { id: RequestId::new([0; 4]), turn: state / TURN, index });
+                let id = RequestId::new([0; 4]);
+                self.release(Incoming { id, turn: state / TURN, index: index.into() });
             }
         }
     }

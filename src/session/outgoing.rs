@@ -27,7 +27,8 @@ use super::{Phase, Session, left};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Outgoing {
     number: u32,
-    index: u16,
+    /// Below `OUT`, and so below 2¹⁶.
+    index: u32,
 }
 
 impl Outgoing {
@@ -97,10 +98,11 @@ impl<const OUT: usize> OutgoingTable<OUT> {
     /// The handle that the next request will have.
     fn next(&self) -> Option<Outgoing> {
         if let Some(index) = self.free.checked_sub(1) {
-            return Some(Outgoing { number: *self.numbers.get(usize::from(index))?, index });
+            let number = *self.numbers.get(usize::from(index))?;
+            return Some(Outgoing { number, index: index.into() });
         }
-        let index = self.fresh;
-        if usize::from(index) < OUT { Some(Outgoing { number: index.into(), index }) } else { None }
+        let index = self.fresh.into();
+        if index < OUT as u32 { Some(Outgoing { number: index, index }) } else { None }
     }
 
     /// Puts the request in flight that [`next`](Self::next) has given.
@@ -131,12 +133,20 @@ impl<const OUT: usize> OutgoingTable<OUT> {
         }
     }
 
-    /// The request in flight with this id.
-    pub(crate) fn find(&self, id: RequestId) -> Option<Outgoing> {
+    /// The request in flight with this id, of whose result a part has come, or all.
+    pub(crate) fn settle(&mut self, id: RequestId, now: u32, is_over: bool) -> Option<Outgoing> {
         let number = number(id)?;
-        let index = number.checked_rem(OUT as u32)? as u16;
+        let index = number.checked_rem(OUT as u32)?;
         let request = Outgoing { number, index };
-        if self.state(request) == FREE { None } else { Some(request) }
+        if self.state(request) == FREE {
+            return None;
+        }
+        if is_over {
+            self.release(request);
+        } else {
+            self.touch(request, now);
+        }
+        Some(request)
     }
 
     /// Notes that something happened to a request in flight.
@@ -155,10 +165,10 @@ impl<const OUT: usize> OutgoingTable<OUT> {
             return;
         };
         let next = number.wrapping_add(OUT as u32);
-        *number = if next & BINARY == 0 { next } else { request.index.into() };
+        *number = if next & BINARY == 0 { next } else { request.index };
         *time = self.free.into();
         *state = FREE;
-        self.free = request.index.wrapping_add(1);
+        self.free = request.index.wrapping_add(1) as u16;
         self.in_flight = self.in_flight.wrapping_sub(1);
     }
 
@@ -180,7 +190,7 @@ impl<const OUT: usize> OutgoingTable<OUT> {
                 continue;
             }
             match left(now, time, answer_ms) {
-                0 => return Ok(Outgoing { number, index }),
+                0 => return Ok(Outgoing { number, index: index.into() }),
                 left => earliest = earliest.min(left),
             }
         }

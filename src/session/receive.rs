@@ -12,7 +12,7 @@ use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::payload::Put;
 use super::{DROPPING, Phase, Session};
-use sealed::Any;
+use sealed::{Any, TooLong};
 
 /// What has come, in the program's terms. [`Session::receive`] gives it.
 ///
@@ -165,15 +165,17 @@ impl<'a> Input<'a> for Item<'a> {
 }
 
 mod sealed {
+    use core::convert::Infallible;
+
     use super::{Event, Frame, Item, Message, RequestId};
 
     /// What both readers find, in one form.
-    pub enum Any<'a> {
+    pub enum Any<'a, L> {
         Version,
         /// A message, and its payload if it comes from an assembler.
         Message(Frame<'a>, &'a [u8]),
         NameTooLong(Option<RequestId>),
-        PayloadTooLong(Frame<'a>),
+        PayloadTooLong(L),
         Payload {
             data: &'a [u8],
             remaining: u32,
@@ -181,12 +183,33 @@ mod sealed {
     }
 
     pub trait Found<'a> {
-        fn found(self) -> Any<'a>;
+        /// A frame if the reader has a limit for payloads.
+        type TooLong: TooLong;
+
+        fn found(self) -> Any<'a, Self::TooLong>;
+    }
+
+    pub trait TooLong {
+        fn frame(&self) -> &Frame<'_>;
+    }
+
+    impl TooLong for Infallible {
+        fn frame(&self) -> &Frame<'_> {
+            match *self {}
+        }
+    }
+
+    impl TooLong for Frame<'_> {
+        fn frame(&self) -> &Frame<'_> {
+            self
+        }
     }
 
     impl<'a> Found<'a> for Event<'a> {
+        type TooLong = Infallible;
+
         #[inline(always)]
-        fn found(self) -> Any<'a> {
+        fn found(self) -> Any<'a, Infallible> {
             match self {
                 Event::Version(_) => Any::Version,
                 Event::Frame(frame) => Any::Message(frame, &[]),
@@ -197,8 +220,10 @@ mod sealed {
     }
 
     impl<'a> Found<'a> for Item<'a> {
+        type TooLong = Frame<'a>;
+
         #[inline(always)]
-        fn found(self) -> Any<'a> {
+        fn found(self) -> Any<'a, Frame<'a>> {
             match self {
                 Item::Version(_) => Any::Version,
                 Item::Message(Message { frame, payload }) => Any::Message(frame, payload),
@@ -256,7 +281,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
                 self.refuse(writer, id, NAME_TOO_LONG)?;
                 return Ok(Received::Handled);
             }
-            Any::PayloadTooLong(frame) => return self.too_long(writer, frame),
+            Any::PayloadTooLong(frame) => return self.too_long(writer, frame.frame()),
         };
         self.flags |= DROPPING;
         let received = match frame {
@@ -283,27 +308,31 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
                 Received::RequestPart { request, payload: I::payload(payload_len, bytes) }
             }
             Frame::SingleResult { id, payload_len } => {
-                let Some(request) = self.outgoing.find(id) else { return Ok(Received::Handled) };
-                self.outgoing.release(request);
+                let Some(request) = self.outgoing.settle(id, now, true) else {
+                    return Ok(Received::Handled);
+                };
                 Received::Result { request, payload: I::payload(payload_len, bytes) }
             }
             Frame::StreamResult { id, payload_len } => {
-                let Some(request) = self.outgoing.find(id) else { return Ok(Received::Handled) };
-                if payload_len == 0 {
-                    self.outgoing.release(request);
+                let is_end = payload_len == 0;
+                let Some(request) = self.outgoing.settle(id, now, is_end) else {
+                    return Ok(Received::Handled);
+                };
+                if is_end {
                     return Ok(Received::ResultEnd { request });
                 }
-                self.outgoing.touch(request, now);
                 Received::ResultPart { request, payload: I::payload(payload_len, bytes) }
             }
             Frame::ErrorResult { id, payload_len } => {
-                let Some(request) = self.outgoing.find(id) else { return Ok(Received::Handled) };
-                self.outgoing.release(request);
+                let Some(request) = self.outgoing.settle(id, now, true) else {
+                    return Ok(Received::Handled);
+                };
                 Received::ErrorResult { request, payload: I::payload(payload_len, bytes) }
             }
             Frame::RetryResult { id, wait_ms, payload_len } => {
-                let Some(request) = self.outgoing.find(id) else { return Ok(Received::Handled) };
-                self.outgoing.release(request);
+                let Some(request) = self.outgoing.settle(id, now, true) else {
+                    return Ok(Received::Handled);
+                };
                 Received::RetryResult { request, wait_ms, payload: I::payload(payload_len, bytes) }
             }
             Frame::Notification { name, payload_len } => {
@@ -323,12 +352,13 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     fn too_long<'a, P>(
         &mut self,
         writer: &mut Writer<'_>,
-        frame: Frame<'_>,
+        frame: &Frame<'_>,
     ) -> Result<Received<'a, P>, WriteError> {
         let Some(id) = frame.id() else { return Ok(Received::Handled) };
         if frame.message_type().is_result() {
-            let Some(request) = self.outgoing.find(id) else { return Ok(Received::Handled) };
-            self.outgoing.release(request);
+            let Some(request) = self.outgoing.settle(id, 0, true) else {
+                return Ok(Received::Handled);
+            };
             return Ok(Received::ResultTooLong { request });
         }
         if frame.name().is_some() {
