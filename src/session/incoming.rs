@@ -52,9 +52,14 @@ const BEGUN: u32 = 8;
 /// The turn stands above the bits of the state.
 const TURN: u32 = 16;
 
+fn word(id: RequestId) -> u32 {
+    u32::from_ne_bytes(*id.as_bytes())
+}
+
 #[derive(Clone)]
 pub(crate) struct IncomingTable<const IN: usize> {
-    ids: [RequestId; IN],
+    /// The id of a request as a word; of a free slot, the next free one.
+    ids: [u32; IN],
     states: [u32; IN],
     /// The first free slot plus 1, or 0.
     free: u16,
@@ -65,14 +70,7 @@ pub(crate) struct IncomingTable<const IN: usize> {
 
 impl<const IN: usize> IncomingTable<IN> {
     pub(crate) const fn new() -> Self {
-        Self {
-            ids: [RequestId::new([0; 4]); IN],
-            states: [0; IN],
-            free: 0,
-            fresh: 0,
-            owed: 0,
-            streams: 0,
-        }
+        Self { ids: [0; IN], states: [0; IN], free: 0, fresh: 0, owed: 0, streams: 0 }
     }
 
     /// Takes a slot for a request, if one is free.
@@ -83,9 +81,9 @@ impl<const IN: usize> IncomingTable<IN> {
         if self.free == 0 {
             self.fresh = self.fresh.wrapping_add(1);
         } else {
-            self.free = u32::from_ne_bytes(*slot.as_bytes()) as u16;
+            self.free = *slot as u16;
         }
-        *slot = id;
+        *slot = word(id);
         *state |= if is_stream { OWED | STREAM | RECEIVING } else { OWED };
         self.owed = self.owed.wrapping_add(1);
         self.streams = self.streams.wrapping_add(is_stream.into());
@@ -99,7 +97,7 @@ impl<const IN: usize> IncomingTable<IN> {
         }
         let slots = self.ids.iter().zip(&self.states).take(self.fresh.into());
         for (index, (slot, state)) in slots.enumerate() {
-            if state & RECEIVING != 0 && *slot == id {
+            if state & RECEIVING != 0 && *slot == word(id) {
                 return Some(Incoming { id, turn: state / TURN, index: index as u32 });
             }
         }
@@ -132,7 +130,7 @@ impl<const IN: usize> IncomingTable<IN> {
         if *state & STREAM != 0 {
             self.streams = self.streams.wrapping_sub(1);
         }
-        *slot = RequestId::new(u32::from(self.free).to_ne_bytes());
+        *slot = self.free.into();
         *state = (*state / TURN).wrapping_add(1).wrapping_mul(TURN);
         self.free = request.index.wrapping_add(1) as u16;
     }
@@ -164,9 +162,6 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         request: Incoming,
         payload: impl Payload,
     ) -> Result<(), SessionError> {
-        if self.owed(request)? & BEGUN != 0 {
-            return Err(SessionError::Parts);
-        }
         self.answer(writer, request, MessageType::SingleResult, 0, payload.form())
     }
 
@@ -185,7 +180,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ) -> Result<(), SessionError> {
         self.owed(request)?;
         let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
-        self.send(writer, &header, Name::default(), payload.form())?;
+        payload.form().send(self, writer, header, Name::default())?;
         if let Some(state) = self.incoming.states.get_mut(request.index()) {
             *state |= BEGUN;
         }
@@ -204,7 +199,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ) -> Result<(), SessionError> {
         self.owed(request)?;
         let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
-        self.send_header(writer, &header)?;
+        self.send(writer, &header, Name::default(), &[])?;
         self.incoming.release(request);
         Ok(())
     }
@@ -222,7 +217,6 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         request: Incoming,
         payload: impl Payload,
     ) -> Result<(), SessionError> {
-        self.owed(request)?;
         self.answer(writer, request, MessageType::ErrorResult, 0, payload.form())
     }
 
@@ -244,13 +238,11 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         wait_ms: u32,
         payload: impl Payload,
     ) -> Result<(), SessionError> {
-        self.owed(request)?;
-        match self.settings.retry_after_ms() {
-            None => self.answer(writer, request, MessageType::ErrorResult, 0, payload.form()),
-            Some(_) => {
-                self.answer(writer, request, MessageType::RetryResult, wait_ms, payload.form())
-            }
-        }
+        let message_type = match self.settings.retry_after_ms() {
+            None => MessageType::ErrorResult,
+            Some(_) => MessageType::RetryResult,
+        };
+        self.answer(writer, request, message_type, wait_ms, payload.form())
     }
 
     /// The state of a request that waits for an answer.
@@ -271,8 +263,12 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         extra: u32,
         payload: impl Form,
     ) -> Result<(), SessionError> {
+        let state = self.owed(request)?;
+        if message_type == MessageType::SingleResult && state & BEGUN != 0 {
+            return Err(SessionError::Parts);
+        }
         let header = Header { id: request.id, extra, ..Header::new(message_type) };
-        self.send(writer, &header, Name::default(), payload)?;
+        payload.send(self, writer, header, Name::default())?;
         self.incoming.release(request);
         Ok(())
     }

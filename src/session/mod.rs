@@ -254,22 +254,16 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
     }
 
-    /// Writes a message, and the version before it if that is still owed: both or nothing.
+    /// Writes a message, and the version before it if that is still owed: both or nothing. The
+    /// header has the size of the payload.
     fn send(
         &mut self,
         writer: &mut Writer<'_>,
         header: &Header,
         name: Name<'_>,
-        payload: impl Form,
+        payload: &[u8],
     ) -> Result<(), WriteError> {
-        payload.write(writer, self.flags & GREETED == 0, header, name)?;
-        self.flags |= GREETED;
-        Ok(())
-    }
-
-    /// Writes a message without a name and a payload.
-    fn send_header(&mut self, writer: &mut Writer<'_>, header: &Header) -> Result<(), WriteError> {
-        writer.write_behind(self.flags & GREETED == 0, header, Name::default(), &[])?;
+        writer.write_behind(self.flags & GREETED == 0, header, name, payload)?;
         self.flags |= GREETED;
         Ok(())
     }
@@ -289,7 +283,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         payload: impl Payload,
     ) -> Result<(), SessionError> {
         self.live()?;
-        self.send(writer, &Header::new(MessageType::Notification), name.into(), payload.form())?;
+        let header = Header::new(MessageType::Notification);
+        payload.form().send(self, writer, header, name.into())?;
         self.start(now);
         Ok(())
     }

@@ -260,7 +260,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
         let request = self.outgoing.next().ok_or(SessionError::TooMany)?;
         let header = Header { id: request.id(), ..Header::new(message_type) };
-        self.send(writer, &header, op, payload)?;
+        payload.send(self, writer, header, op)?;
         self.start(now);
         if self.outgoing.in_flight == 0 {
             self.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
@@ -285,7 +285,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         payload: impl Payload,
     ) -> Result<(), SessionError> {
         let header = self.part(request)?;
-        self.send(writer, &header, Name::default(), payload.form())?;
+        payload.form().send(self, writer, header, Name::default())?;
         self.outgoing.touch(request, now);
         Ok(())
     }
@@ -302,7 +302,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         request: Outgoing,
     ) -> Result<(), SessionError> {
         let header = self.part(request)?;
-        self.send_header(writer, &header)?;
+        self.send(writer, &header, Name::default(), &[])?;
         self.outgoing.touch(request, now);
         if let Some(state) = self.outgoing.states.get_mut(request.index()) {
             *state = WHOLE;

@@ -8,9 +8,10 @@ use core::fmt::{self, Write};
 
 use crate::WriteError;
 use crate::wire::frame::Header;
-use crate::wire::message_type::MessageType;
 use crate::wire::value::Name;
 use crate::write::writer::Writer;
+
+use super::{GREETED, Session};
 
 /// What a [`Session`](crate::Session) can send as a payload:
 ///
@@ -51,7 +52,7 @@ pub struct Announced(pub u32);
 pub(crate) use sealed::{Form, Plain, Put};
 
 mod sealed {
-    use super::{Header, Name, WriteError, Writer};
+    use super::{Header, Name, Session, WriteError, Writer};
 
     pub trait Put {
         type Form: Form;
@@ -60,13 +61,12 @@ mod sealed {
     }
 
     pub trait Form {
-        /// Writes a message with this payload, behind the version where it is still owed. The
-        /// size in `header` is ignored.
-        fn write(
+        /// Writes a message with this payload. The size in `header` is ignored.
+        fn send<const OUT: usize, const IN: usize>(
             self,
+            session: &mut Session<OUT, IN>,
             writer: &mut Writer<'_>,
-            version: bool,
-            header: &Header,
+            header: Header,
             name: Name<'_>,
         ) -> Result<(), WriteError>;
     }
@@ -106,11 +106,12 @@ impl Put for fmt::Arguments<'_> {
 }
 
 impl Form for Plain<'_> {
-    fn write(
+    #[inline(always)]
+    fn send<const OUT: usize, const IN: usize>(
         self,
+        session: &mut Session<OUT, IN>,
         writer: &mut Writer<'_>,
-        version: bool,
-        header: &Header,
+        header: Header,
         name: Name<'_>,
     ) -> Result<(), WriteError> {
         let message_type = header.message_type;
@@ -122,25 +123,25 @@ impl Form for Plain<'_> {
             Ok(len) => len,
             Err(_) => return Err(WriteError::PayloadTooLong { len: self.bytes.len() }),
         };
-        if last == 0
-            && matches!(message_type, MessageType::StreamRequestPart | MessageType::StreamResult)
-        {
+        if message_type.is_part() && last == 0 {
             return Err(WriteError::EmptyPart);
         }
-        writer.write_behind(version, &Header { last, ..*header }, name, self.bytes)
+        session.send(writer, &Header { last, ..header }, name, self.bytes)
     }
 }
 
 impl Form for fmt::Arguments<'_> {
-    fn write(
+    fn send<const OUT: usize, const IN: usize>(
         self,
+        session: &mut Session<OUT, IN>,
         writer: &mut Writer<'_>,
-        version: bool,
-        header: &Header,
+        header: Header,
         name: Name<'_>,
     ) -> Result<(), WriteError> {
-        let mut payload = writer.begin_behind(version, header, name)?;
+        let mut payload = writer.begin_behind(session.flags & GREETED == 0, &header, name)?;
         payload.write_fmt(self)?;
-        payload.commit()
+        payload.commit()?;
+        session.flags |= GREETED;
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use crate::WriteError;
 use crate::wire::frame::Header;
 use crate::wire::message_type::MessageType;
-use crate::wire::value::ErrorCode;
+use crate::wire::value::{ErrorCode, Name};
 use crate::write::writer::Writer;
 
 use super::outgoing::Outgoing;
@@ -52,7 +52,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
         if self.phase == Phase::Closing {
             let header = Header { last: self.deadline, ..Header::new(MessageType::ProtocolError) };
-            match self.send_header(writer, &header) {
+            match self.send(writer, &header, Name::default(), &[]) {
                 // The program has written one itself.
                 Ok(()) | Err(WriteError::Closed) => self.disconnected(),
                 Err(error) => return Err(error),
@@ -70,7 +70,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             if has_passed(now, self.beat_at, heartbeat) {
                 let (extra, last) = (self.load.into(), self.time(now));
                 let header = Header { extra, last, ..Header::new(MessageType::Heartbeat) };
-                self.send_header(writer, &header)?;
+                self.send(writer, &header, Name::default(), &[])?;
                 self.beat_at = now;
             }
         }

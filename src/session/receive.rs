@@ -10,7 +10,6 @@ use crate::write::writer::Writer;
 
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
-use super::payload::Put;
 use super::{DROPPING, Phase, Session};
 use sealed::{Any, TooLong};
 
@@ -235,16 +234,24 @@ mod sealed {
 }
 
 /// What the peer is told about a request that the session refuses.
-const BUSY: &[u8] = b"busy";
-const NO_STREAMS: &[u8] = b"no streamed requests";
-const NAME_TOO_LONG: &[u8] = b"name too long";
-const PAYLOAD_TOO_LONG: &[u8] = b"payload too long";
+struct Refusal {
+    text: &'static [u8],
+    may_retry: bool,
+}
+
+static BUSY: Refusal = Refusal { text: b"busy", may_retry: true };
+static NO_STREAMS: Refusal = Refusal { text: b"no streamed requests", may_retry: false };
+static NAME_TOO_LONG: Refusal = Refusal { text: b"name too long", may_retry: false };
+static PAYLOAD_TOO_LONG: Refusal = Refusal { text: b"payload too long", may_retry: false };
 
 pub(crate) const MAX_REPLY_LEN: usize = {
-    let retry = MessageType::RetryResult.header_len(0) + BUSY.len();
-    let error = MessageType::ErrorResult.header_len(0) + NO_STREAMS.len();
-    assert!(NO_STREAMS.len() > NAME_TOO_LONG.len() && NO_STREAMS.len() > PAYLOAD_TOO_LONG.len());
-    VERSION_LEN + if retry > error { retry } else { error }
+    const TEXT_LEN: usize = 20;
+    let mut all: &[&Refusal] = &[&BUSY, &NO_STREAMS, &NAME_TOO_LONG, &PAYLOAD_TOO_LONG];
+    while let [refusal, rest @ ..] = all {
+        assert!(refusal.text.len() <= TEXT_LEN);
+        all = rest;
+    }
+    VERSION_LEN + MessageType::RetryResult.header_len(0) + TEXT_LEN
 };
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
@@ -278,24 +285,27 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             Any::Version => return Ok(Received::Opened),
             Any::NameTooLong(None) => return Ok(Received::Handled),
             Any::NameTooLong(Some(id)) => {
-                self.refuse(writer, id, NAME_TOO_LONG)?;
+                self.refuse(writer, id, &NAME_TOO_LONG)?;
                 return Ok(Received::Handled);
             }
             Any::PayloadTooLong(frame) => return self.too_long(writer, frame.frame()),
         };
         self.flags |= DROPPING;
         let received = match frame {
-            Frame::SingleRequest { id, op, payload_len } => {
-                let Some(request) = self.admit(writer, id, false)? else {
+            Frame::SingleRequest { id, op, payload_len }
+            | Frame::StreamRequest { id, op, payload_len } => {
+                let is_stream = matches!(frame, Frame::StreamRequest { .. });
+                let Some(request) = self.admit(id, is_stream) else {
+                    let never = is_stream && self.settings.streams() == 0;
+                    self.refuse(writer, id, if never { &NO_STREAMS } else { &BUSY })?;
                     return Ok(Received::Handled);
                 };
-                Received::Request { request, op, payload: I::payload(payload_len, bytes) }
-            }
-            Frame::StreamRequest { id, op, payload_len } => {
-                let Some(request) = self.admit(writer, id, true)? else {
-                    return Ok(Received::Handled);
-                };
-                Received::StreamRequest { request, op, payload: I::payload(payload_len, bytes) }
+                let payload = I::payload(payload_len, bytes);
+                if is_stream {
+                    Received::StreamRequest { request, op, payload }
+                } else {
+                    Received::Request { request, op, payload }
+                }
             }
             Frame::StreamRequestPart { id, payload_len } => {
                 let Some(request) = self.incoming.find_stream(id) else {
@@ -307,33 +317,26 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
                 }
                 Received::RequestPart { request, payload: I::payload(payload_len, bytes) }
             }
-            Frame::SingleResult { id, payload_len } => {
-                let Some(request) = self.outgoing.settle(id, now, true) else {
+            Frame::SingleResult { id, payload_len }
+            | Frame::StreamResult { id, payload_len }
+            | Frame::ErrorResult { id, payload_len }
+            | Frame::RetryResult { id, payload_len, .. } => {
+                let is_part = matches!(frame, Frame::StreamResult { .. }) && payload_len > 0;
+                let Some(request) = self.outgoing.settle(id, now, !is_part) else {
                     return Ok(Received::Handled);
                 };
-                Received::Result { request, payload: I::payload(payload_len, bytes) }
-            }
-            Frame::StreamResult { id, payload_len } => {
-                let is_end = payload_len == 0;
-                let Some(request) = self.outgoing.settle(id, now, is_end) else {
-                    return Ok(Received::Handled);
-                };
-                if is_end {
-                    return Ok(Received::ResultEnd { request });
+                let payload = I::payload(payload_len, bytes);
+                match frame {
+                    Frame::StreamResult { .. } if is_part => {
+                        Received::ResultPart { request, payload }
+                    }
+                    Frame::StreamResult { .. } => return Ok(Received::ResultEnd { request }),
+                    Frame::ErrorResult { .. } => Received::ErrorResult { request, payload },
+                    Frame::RetryResult { wait_ms, .. } => {
+                        Received::RetryResult { request, wait_ms, payload }
+                    }
+                    _ => Received::Result { request, payload },
                 }
-                Received::ResultPart { request, payload: I::payload(payload_len, bytes) }
-            }
-            Frame::ErrorResult { id, payload_len } => {
-                let Some(request) = self.outgoing.settle(id, now, true) else {
-                    return Ok(Received::Handled);
-                };
-                Received::ErrorResult { request, payload: I::payload(payload_len, bytes) }
-            }
-            Frame::RetryResult { id, wait_ms, payload_len } => {
-                let Some(request) = self.outgoing.settle(id, now, true) else {
-                    return Ok(Received::Handled);
-                };
-                Received::RetryResult { request, wait_ms, payload: I::payload(payload_len, bytes) }
             }
             Frame::Notification { name, payload_len } => {
                 Received::Notification { name, payload: I::payload(payload_len, bytes) }
@@ -362,50 +365,34 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             return Ok(Received::ResultTooLong { request });
         }
         if frame.name().is_some() {
-            self.refuse(writer, id, PAYLOAD_TOO_LONG)?;
+            self.refuse(writer, id, &PAYLOAD_TOO_LONG)?;
             return Ok(Received::Handled);
         }
         let Some(request) = self.incoming.find_stream(id) else { return Ok(Received::Handled) };
-        self.refuse(writer, id, PAYLOAD_TOO_LONG)?;
+        self.refuse(writer, id, &PAYLOAD_TOO_LONG)?;
         self.incoming.release(request);
         Ok(Received::RequestTooLong { request })
     }
 
-    /// Takes a request of the peer's, or refuses it.
-    fn admit(
-        &mut self,
-        writer: &mut Writer<'_>,
-        id: RequestId,
-        is_stream: bool,
-    ) -> Result<Option<Incoming>, WriteError> {
-        let streams = self.settings.streams();
-        if is_stream && streams == 0 {
-            self.refuse(writer, id, NO_STREAMS)?;
-            return Ok(None);
-        }
-        if self.phase == Phase::Open && !(is_stream && self.incoming.streams >= streams) {
-            if let Some(request) = self.incoming.take(id, is_stream) {
-                return Ok(Some(request));
-            }
-        }
-        match self.settings.retry_after_ms() {
-            None => self.refuse(writer, id, BUSY)?,
-            Some(extra) => {
-                let header = Header { id, extra, ..Header::new(MessageType::RetryResult) };
-                self.send(writer, &header, Name::default(), BUSY.form())?;
-            }
-        }
-        Ok(None)
+    /// Takes a request of the peer's, if there is room for it.
+    fn admit(&mut self, id: RequestId, is_stream: bool) -> Option<Incoming> {
+        let is_full = is_stream && self.incoming.streams >= self.settings.streams();
+        if self.phase != Phase::Open || is_full { None } else { self.incoming.take(id, is_stream) }
     }
 
-    /// Answers a request that took no slot with an error result.
+    /// Answers a request that has no slot.
     fn refuse(
         &mut self,
         writer: &mut Writer<'_>,
         id: RequestId,
-        text: &[u8],
+        why: &Refusal,
     ) -> Result<(), WriteError> {
-        let header = Header { id, ..Header::new(MessageType::ErrorResult) };
-        self.send(writer, &header, Name::default(), text.form())
+        let (message_type, extra) = match self.settings.retry_after_ms() {
+            Some(ms) if why.may_retry => (MessageType::RetryResult, ms),
+            _ => (MessageType::ErrorResult, 0),
+        };
+        let last = why.text.len() as u32;
+        let header = Header { id, extra, last, ..Header::new(message_type) };
+        self.send(writer, &header, Name::default(), why.text)
     }
 }

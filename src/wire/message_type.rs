@@ -137,6 +137,11 @@ impl MessageType {
         matches!(self, Self::RetryResult | Self::Heartbeat | Self::ProtocolError)
     }
 
+    /// Whether an empty payload means the end of a stream.
+    pub(crate) const fn is_part(self) -> bool {
+        matches!(self, Self::StreamRequestPart | Self::StreamResult)
+    }
+
     /// Where the bytes of a name start in a header of this type.
     pub(crate) const fn name_start(self) -> usize {
         if self.has_id() { 8 } else { 4 }

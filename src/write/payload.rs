@@ -172,9 +172,7 @@ impl PayloadWriter<'_, '_> {
         if size > 0 && !message_type.has_payload() {
             return Err(WriteError::PayloadMismatch { announced: 0, given: len });
         }
-        if size == 0
-            && matches!(message_type, MessageType::StreamRequestPart | MessageType::StreamResult)
-        {
+        if size == 0 && message_type.is_part() {
             return Err(WriteError::EmptyPart);
         }
         let start = writer.len;

@@ -24,7 +24,7 @@ fn main() {
     use gotalk::{Parser, Received, Session, Settings, Writer};
 
     let mut parser = Parser::<64>::new();
-    let mut session = Session::<4, 4>::new(Settings::DEFAULT);
+    let mut session = const { Session::<4, 4>::new(Settings::DEFAULT) };
     let mut buffer = [0; 128];
     let mut echo = None;
     loop {
