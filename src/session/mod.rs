@@ -50,7 +50,7 @@ enum Phase {
     Open,
     /// No new requests; those in flight are finished.
     Draining,
-    /// A protocol error is to be written, whose code is in `deadline`.
+    /// A protocol error is to be written, whose code is in `outgoing.deadline`.
     Closing,
     /// Nothing more is written. Requests in flight are lost.
     Ended,
@@ -127,8 +127,6 @@ pub struct Session<const OUT: usize = 8, const IN: usize = 8> {
     received_at: u32,
     /// When a heartbeat was written last.
     beat_at: u32,
-    /// No request times out before this; while closing, the code of the protocol error.
-    deadline: u32,
     /// Moments at which `clock_s` was the time of day, and what it was.
     clock_ms: u32,
     clock_s: u32,
@@ -137,14 +135,12 @@ pub struct Session<const OUT: usize = 8, const IN: usize = 8> {
     flags: u8,
 }
 
-/// The time has been told once, so `received_at` and `beat_at` mean something.
-const STARTED: u8 = 1;
 /// The version has been written.
-const GREETED: u8 = 2;
+const GREETED: u8 = 1;
 /// The payload that comes next belongs to nothing the program knows of.
-const DROPPING: u8 = 4;
+const DROPPING: u8 = 2;
 /// The time of day has been told.
-const HAS_CLOCK: u8 = 8;
+const HAS_CLOCK: u8 = 4;
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// The most that [`receive`](Self::receive) and [`poll`](Self::poll) write in one call, in
@@ -165,7 +161,6 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             settings: Stored::new(settings),
             received_at: 0,
             beat_at: 0,
-            deadline: 0,
             clock_ms: 0,
             clock_s: 0,
             load: 0,
@@ -202,7 +197,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     pub fn close(&mut self, code: ErrorCode) {
         if self.is_live() {
             self.phase = Phase::Closing;
-            self.deadline = code.into();
+            self.outgoing.deadline = code.into();
         }
     }
 
@@ -245,10 +240,9 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         if self.is_live() { Ok(()) } else { Err(SessionError::Closed) }
     }
 
-    /// Starts the clocks at the first moment that the session is told of.
+    /// Starts the clocks. They stand until the version has been written.
     fn start(&mut self, now: u32) {
-        if self.flags & STARTED == 0 {
-            self.flags |= STARTED;
+        if self.flags & GREETED == 0 {
             self.received_at = now;
             self.beat_at = now;
         }
@@ -284,22 +278,25 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ) -> Result<(), SessionError> {
         self.live()?;
         let header = Header::new(MessageType::Notification);
-        payload.form().send(self, writer, header, name.into())?;
         self.start(now);
+        payload.form().send(self, writer, header, name.into())?;
         Ok(())
     }
 }
 
 /// Whether `interval` has passed from `since` to `now`. Both wrap; what lies more than 2³¹ ms
-/// back counts as ahead.
+/// back counts as ahead. No interval is longer than that.
 fn has_passed(now: u32, since: u32, interval: u32) -> bool {
-    left(now, since, interval) == 0
+    now.wrapping_sub(since) as i32 >= interval as i32
 }
 
 /// How much of `interval` is still to come at `now`, if it began at `since`.
 fn left(now: u32, since: u32, interval: u32) -> u32 {
-    let elapsed = now.wrapping_sub(since);
-    if elapsed as i32 <= 0 { interval } else { interval.saturating_sub(elapsed) }
+    if has_passed(now, since, interval) {
+        return 0;
+    }
+    // More than the interval only if `now` lies before `since`.
+    interval.wrapping_sub(now.wrapping_sub(since)).min(interval)
 }
 
 /// Shows how far the conversation has come and what is in flight.

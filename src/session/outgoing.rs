@@ -80,6 +80,9 @@ pub(crate) struct OutgoingTable<const OUT: usize> {
     pub(crate) in_flight: u16,
     /// Where a search through all slots goes on.
     pub(crate) cursor: u16,
+    /// No request times out before this. While closing it is not needed, and holds the code of
+    /// the protocol error.
+    pub(crate) deadline: u32,
 }
 
 impl<const OUT: usize> OutgoingTable<OUT> {
@@ -92,6 +95,7 @@ impl<const OUT: usize> OutgoingTable<OUT> {
             fresh: 0,
             in_flight: 0,
             cursor: 0,
+            deadline: 0,
         }
     }
 
@@ -172,38 +176,46 @@ impl<const OUT: usize> OutgoingTable<OUT> {
         self.in_flight = self.in_flight.wrapping_sub(1);
     }
 
-    /// The next request in flight from the cursor on whose wait of `answer_ms` is over at
-    /// `now`, or the next of all of them without a wait. Gives how long the others wait at
-    /// least if there is none.
-    pub(crate) fn search(&mut self, now: u32, answer_ms: u32) -> Result<Outgoing, u32> {
-        let mut earliest = answer_ms;
-        while self.cursor < self.fresh {
-            let index = self.cursor;
-            self.cursor = index.wrapping_add(1);
-            let place = usize::from(index);
-            let (Some(&number), Some(&time), Some(&state)) =
-                (self.numbers.get(place), self.times.get(place), self.states.get(place))
-            else {
-                break;
-            };
-            if state == FREE {
-                continue;
+    /// Ends a request in flight to which nothing has happened for `wait` at `now`, if there is
+    /// one. Goes on where it found the last one. Only a search that has gone through all slots
+    /// and found none knows the next deadline.
+    pub(crate) fn expire(&mut self, now: u32, wait: u32) -> Option<Outgoing> {
+        loop {
+            let from_start = self.cursor == 0;
+            let mut earliest = wait;
+            while self.cursor < self.fresh {
+                let index = self.cursor.into();
+                self.cursor = self.cursor.wrapping_add(1);
+                let place = index as usize;
+                let (Some(&number), Some(&time), Some(&state)) =
+                    (self.numbers.get(place), self.times.get(place), self.states.get(place))
+                else {
+                    break;
+                };
+                if state == FREE {
+                    continue;
+                }
+                match left(now, time, wait) {
+                    0 => {
+                        let request = Outgoing { number, index };
+                        self.release(request);
+                        return Some(request);
+                    }
+                    left => earliest = earliest.min(left),
+                }
             }
-            match left(now, time, answer_ms) {
-                0 => return Ok(Outgoing { number, index: index.into() }),
-                left => earliest = earliest.min(left),
+            self.cursor = 0;
+            if from_start {
+                self.deadline = now.wrapping_add(earliest);
+                return None;
             }
         }
-        self.cursor = 0;
-        Err(earliest)
     }
 
     /// Ends all requests.
     pub(crate) fn clear(&mut self) {
         self.cursor = 0;
-        while let Ok(request) = self.search(0, 0) {
-            self.release(request);
-        }
+        while self.expire(0, 0).is_some() {}
     }
 }
 
@@ -260,10 +272,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
         let request = self.outgoing.next().ok_or(SessionError::TooMany)?;
         let header = Header { id: request.id(), ..Header::new(message_type) };
-        payload.send(self, writer, header, op)?;
         self.start(now);
+        payload.send(self, writer, header, op)?;
         if self.outgoing.in_flight == 0 {
-            self.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
+            self.outgoing.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
         }
         let is_stream = message_type == MessageType::StreamRequest;
         self.outgoing.take(request, if is_stream { STREAM } else { WHOLE }, now);

@@ -51,7 +51,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             }
         }
         if self.phase == Phase::Closing {
-            let header = Header { last: self.deadline, ..Header::new(MessageType::ProtocolError) };
+            let last = self.outgoing.deadline;
+            let header = Header { last, ..Header::new(MessageType::ProtocolError) };
             match self.send(writer, &header, Name::default(), &[]) {
                 // The program has written one itself.
                 Ok(()) | Err(WriteError::Closed) => self.disconnected(),
@@ -59,20 +60,20 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             }
         }
         if self.phase == Phase::Ended {
-            let Ok(request) = self.outgoing.search(now, 0) else { return Ok(Some(Due::Close)) };
-            self.outgoing.release(request);
-            return Ok(Some(Due::Lost(request)));
+            return Ok(Some(match self.outgoing.expire(now, 0) {
+                Some(request) => Due::Lost(request),
+                None => Due::Close,
+            }));
         }
         if let Some(request) = self.timed_out(now) {
             return Ok(Some(Due::TimedOut(request)));
         }
-        if let Some(heartbeat) = self.settings.heartbeat_ms() {
-            if has_passed(now, self.beat_at, heartbeat) {
-                let (extra, last) = (self.load.into(), self.time(now));
-                let header = Header { extra, last, ..Header::new(MessageType::Heartbeat) };
-                self.send(writer, &header, Name::default(), &[])?;
-                self.beat_at = now;
-            }
+        let heartbeat = self.settings.heartbeat_ms();
+        if heartbeat.is_some_and(|heartbeat| has_passed(now, self.beat_at, heartbeat)) {
+            let (extra, last) = (self.load.into(), self.time(now));
+            let header = Header { extra, last, ..Header::new(MessageType::Heartbeat) };
+            self.send(writer, &header, Name::default(), &[])?;
+            self.beat_at = now;
         }
         Ok(None)
     }
@@ -80,24 +81,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// Ends a request whose time is over.
     fn timed_out(&mut self, now: u32) -> Option<Outgoing> {
         let answer = self.settings.answer_ms()?;
-        if self.outgoing.in_flight == 0 || self.until_deadline(now, answer) > 0 {
+        if self.outgoing.in_flight == 0 || !has_passed(now, self.outgoing.deadline, 0) {
             return None;
         }
-        // Only a search through all slots says when to search next.
-        loop {
-            let whole = self.outgoing.cursor == 0;
-            match self.outgoing.search(now, answer) {
-                Ok(request) => {
-                    self.outgoing.release(request);
-                    return Some(request);
-                }
-                Err(earliest) if whole => {
-                    self.deadline = now.wrapping_add(earliest);
-                    return None;
-                }
-                Err(_) => {}
-            }
-        }
+        self.outgoing.expire(now, answer)
     }
 
     /// How long [`poll`](Self::poll) has nothing to do unless something is received, in
@@ -117,14 +104,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         let mut wait = until(self.settings.heartbeat_ms(), self.beat_at);
         wait = wait.min(until(self.settings.silence_ms(), self.received_at));
         if let (Some(answer), 1..) = (self.settings.answer_ms(), self.outgoing.in_flight) {
-            wait = wait.min(self.until_deadline(now, answer));
+            let since = self.outgoing.deadline.wrapping_sub(answer);
+            wait = wait.min(left(now, since, answer));
         }
         if wait == u32::MAX { None } else { Some(wait) }
-    }
-
-    /// How long no request can time out, since none does before the deadline.
-    fn until_deadline(&self, now: u32, answer: u32) -> u32 {
-        left(now, self.deadline.wrapping_sub(answer), answer)
     }
 
     /// Sets the load that heartbeats carry, from 0 (idle) to 0xffff (overloaded). It is 0 at

@@ -240,13 +240,12 @@ struct Refusal {
 }
 
 static BUSY: Refusal = Refusal { text: b"busy", may_retry: true };
-static NO_STREAMS: Refusal = Refusal { text: b"no streamed requests", may_retry: false };
-static NAME_TOO_LONG: Refusal = Refusal { text: b"name too long", may_retry: false };
-static PAYLOAD_TOO_LONG: Refusal = Refusal { text: b"payload too long", may_retry: false };
+static NO_STREAMS: Refusal = Refusal { text: b"no streams", may_retry: false };
+static TOO_LONG: Refusal = Refusal { text: b"too long", may_retry: false };
 
 pub(crate) const MAX_REPLY_LEN: usize = {
-    const TEXT_LEN: usize = 20;
-    let mut all: &[&Refusal] = &[&BUSY, &NO_STREAMS, &NAME_TOO_LONG, &PAYLOAD_TOO_LONG];
+    const TEXT_LEN: usize = 10;
+    let mut all: &[&Refusal] = &[&BUSY, &NO_STREAMS, &TOO_LONG];
     while let [refusal, rest @ ..] = all {
         assert!(refusal.text.len() <= TEXT_LEN);
         all = rest;
@@ -285,7 +284,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             Any::Version => return Ok(Received::Opened),
             Any::NameTooLong(None) => return Ok(Received::Handled),
             Any::NameTooLong(Some(id)) => {
-                self.refuse(writer, id, &NAME_TOO_LONG)?;
+                self.refuse(writer, id, &TOO_LONG)?;
                 return Ok(Received::Handled);
             }
             Any::PayloadTooLong(frame) => return self.too_long(writer, frame.frame()),
@@ -365,11 +364,11 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             return Ok(Received::ResultTooLong { request });
         }
         if frame.name().is_some() {
-            self.refuse(writer, id, &PAYLOAD_TOO_LONG)?;
+            self.refuse(writer, id, &TOO_LONG)?;
             return Ok(Received::Handled);
         }
         let Some(request) = self.incoming.find_stream(id) else { return Ok(Received::Handled) };
-        self.refuse(writer, id, &PAYLOAD_TOO_LONG)?;
+        self.refuse(writer, id, &TOO_LONG)?;
         self.incoming.release(request);
         Ok(Received::RequestTooLong { request })
     }

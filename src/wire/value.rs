@@ -81,22 +81,19 @@ impl RequestId {
     /// The number of which [`from_number`](Self::from_number) makes this id, or `None` if
     /// there is no such number.
     pub const fn to_number(self) -> Option<u32> {
-        const fn value(byte: u8) -> Option<u32> {
-            match byte {
-                b'0'..=b'9' => Some((byte - b'0') as u32),
-                b'a'..=b'z' => Some((byte - b'a') as u32 + 10),
-                _ => None,
-            }
+        let mut number = 0u32;
+        let mut digits = self.0.as_slice();
+        while let [digit, rest @ ..] = digits {
+            let value = match digit {
+                b'0'..=b'9' => *digit - b'0',
+                b'a'..=b'z' => *digit - b'a' + 10,
+                _ => return None,
+            };
+            // Far from wrapping, which the compiler does not see.
+            number = number.wrapping_mul(36).wrapping_add(value as u32);
+            digits = rest;
         }
-        // Far from wrapping, which the compiler does not see.
-        const fn join(high: u32, low: u32) -> u32 {
-            high.wrapping_mul(36).wrapping_add(low)
-        }
-        let [a, b, c, d] = self.0;
-        match (value(a), value(b), value(c), value(d)) {
-            (Some(a), Some(b), Some(c), Some(d)) => Some(join(join(join(a, b), c), d)),
-            _ => None,
-        }
+        Some(number)
     }
 }
 
