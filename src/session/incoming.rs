@@ -2,8 +2,7 @@
 //!
 //! A slot keeps the id that the peer chose, and in one word its turn and its state. The turn
 //! goes up each time the slot becomes free, so that an old handle never means the request that
-//! has the slot now. Free slots form a list through `ids`, and those from `fresh` on were never
-//! used, as in `outgoing`.
+//! has the slot now. Free slots form a list, as in `outgoing`.
 
 use crate::wire::frame::Header;
 use crate::wire::message_type::MessageType;
@@ -56,92 +55,86 @@ fn word(id: RequestId) -> u32 {
     u32::from_ne_bytes(*id.as_bytes())
 }
 
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The id of the request as a word; of a free slot, how far the next free one is from the
+    /// next slot.
+    id: u32,
+    state: u32,
+}
+
 #[derive(Clone)]
 pub(crate) struct IncomingTable<const IN: usize> {
-    /// The id of a request as a word; of a free slot, the next free one.
-    ids: [u32; IN],
-    states: [u32; IN],
-    /// The first free slot plus 1, or 0.
+    slots: [Slot; IN],
+    /// The first free slot, or `IN`.
     free: u16,
-    fresh: u16,
     pub(crate) owed: u16,
     pub(crate) streams: u16,
 }
 
 impl<const IN: usize> IncomingTable<IN> {
     pub(crate) const fn new() -> Self {
-        Self { ids: [0; IN], states: [0; IN], free: 0, fresh: 0, owed: 0, streams: 0 }
+        // In a constant, so that the zeros are not written one by one.
+        const { Self { slots: [Slot { id: 0, state: 0 }; IN], free: 0, owed: 0, streams: 0 } }
     }
 
     /// Takes a slot for a request, if one is free.
     pub(crate) fn take(&mut self, id: RequestId, is_stream: bool) -> Option<Incoming> {
-        let index = self.free.checked_sub(1).unwrap_or(self.fresh);
-        let place = usize::from(index);
-        let (slot, state) = (self.ids.get_mut(place)?, self.states.get_mut(place)?);
-        if self.free == 0 {
-            self.fresh = self.fresh.wrapping_add(1);
-        } else {
-            self.free = *slot as u16;
-        }
-        *slot = word(id);
-        *state |= if is_stream { OWED | STREAM | RECEIVING } else { OWED };
+        let index = u32::from(self.free);
+        let slot = self.slots.get_mut(index as usize)?;
+        self.free = slot.id.wrapping_add(index).wrapping_add(1) as u16;
+        slot.id = word(id);
+        slot.state |= if is_stream { OWED | STREAM | RECEIVING } else { OWED };
         self.owed = self.owed.wrapping_add(1);
         self.streams = self.streams.wrapping_add(is_stream.into());
-        Some(Incoming { id, turn: *state / TURN, index: index.into() })
+        Some(Incoming { id, turn: slot.state / TURN, index })
     }
 
-    /// The request whose parts have this id, and which is still open.
-    pub(crate) fn find_stream(&self, id: RequestId) -> Option<Incoming> {
+    /// The request whose parts have this id, and which is still open; until now if this is the
+    /// last of them.
+    pub(crate) fn part(&mut self, id: RequestId, is_end: bool) -> Option<Incoming> {
         if self.streams == 0 {
             return None;
         }
-        let slots = self.ids.iter().zip(&self.states).take(self.fresh.into());
-        for (index, (slot, state)) in slots.enumerate() {
-            if state & RECEIVING != 0 && *slot == word(id) {
-                return Some(Incoming { id, turn: state / TURN, index: index as u32 });
+        // Not `enumerate`, whose count the compiler does not see not to overflow.
+        for (index, slot) in (0..IN as u32).zip(&mut self.slots) {
+            if slot.state & RECEIVING != 0 && slot.id == word(id) {
+                if is_end {
+                    slot.state &= !RECEIVING;
+                }
+                return Some(Incoming { id, turn: slot.state / TURN, index });
             }
         }
         None
     }
 
-    /// Notes that no more parts of the request come.
-    pub(crate) fn end_stream(&mut self, request: Incoming) {
-        if let Some(state) = self.states.get_mut(request.index()) {
-            *state &= !RECEIVING;
-        }
-    }
-
     /// The state of a request, 0 if it is over.
     fn state(&self, request: Incoming) -> u32 {
-        match self.states.get(request.index()) {
-            Some(&state) if state / TURN == request.turn => state % TURN,
+        match self.slots.get(request.index()) {
+            Some(slot) if slot.state / TURN == request.turn => slot.state % TURN,
             _ => 0,
         }
     }
 
     /// Ends a request that waits for an answer.
     pub(crate) fn release(&mut self, request: Incoming) {
-        let index = request.index();
-        let (Some(slot), Some(state)) = (self.ids.get_mut(index), self.states.get_mut(index))
-        else {
-            return;
-        };
+        let Some(slot) = self.slots.get_mut(request.index()) else { return };
         self.owed = self.owed.wrapping_sub(1);
-        if *state & STREAM != 0 {
+        if slot.state & STREAM != 0 {
             self.streams = self.streams.wrapping_sub(1);
         }
-        *slot = self.free.into();
-        *state = (*state / TURN).wrapping_add(1).wrapping_mul(TURN);
-        self.free = request.index.wrapping_add(1) as u16;
+        slot.id = u32::from(self.free).wrapping_sub(request.index).wrapping_sub(1);
+        slot.state = (slot.state / TURN).wrapping_add(1).wrapping_mul(TURN);
+        self.free = request.index as u16;
     }
 
     /// Ends all requests.
     pub(crate) fn clear(&mut self) {
-        for index in 0..self.fresh {
-            let state = self.states.get(usize::from(index)).copied().unwrap_or(0);
+        for index in 0..IN as u32 {
+            let state = self.slots.get(index as usize).map_or(0, |slot| slot.state);
             if state & OWED != 0 {
                 let id = RequestId::new([0; 4]);
-                self.release(Incoming { id, turn: state / TURN, index: index.into() });
+                self.release(Incoming { id, turn: state / TURN, index });
             }
         }
     }
@@ -181,8 +174,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         self.owed(request)?;
         let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
         payload.form().send(self, writer, header, Name::default())?;
-        if let Some(state) = self.incoming.states.get_mut(request.index()) {
-            *state |= BEGUN;
+        if let Some(slot) = self.incoming.slots.get_mut(request.index()) {
+            slot.state |= BEGUN;
         }
         Ok(())
     }

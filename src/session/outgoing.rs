@@ -2,11 +2,11 @@
 //!
 //! The id of a request tells its slot: ids count `number`s, and the slot is the number modulo
 //! `OUT`. So a result finds its request without a search. Each time a slot becomes free, its
-//! number goes up by `OUT`, and a number comes back only after 2³¹ of them. A slot is in
-//! flight if it has a state; a result or a handle belongs to it if the number is the same.
+//! number goes up by `OUT`, and a number comes back only after 2³¹ of them. A result or a
+//! handle belongs to the request in a slot if the number is the same.
 //!
-//! Free slots form a list through `times`. Slots that were never used are not in it: they are
-//! those from `fresh` on. That is why a table of zeros is an empty one.
+//! Free slots form a list through `time`. A link counts from the slot behind, so that in a
+//! table of zeros each slot leads to the next one.
 
 use crate::wire::frame::Header;
 use crate::wire::message_type::MessageType;
@@ -61,22 +61,26 @@ fn number(id: RequestId) -> Option<u32> {
     if RequestId::from_number(number).is_none() { Some(number) } else { None }
 }
 
-/// How far a request has come. A free slot has the state 0.
-pub(crate) const FREE: u8 = 0;
-/// All of the request has been written.
-const WHOLE: u8 = 1;
-/// More parts of the request may be written.
-const STREAM: u8 = 2;
+/// The request is in flight.
+const IN_FLIGHT: u32 = BINARY;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The number of the request, with the top bit set while it is in flight; of a free slot,
+    /// that of its next request, or less if that is the first one, whose number is the index.
+    number: u32,
+    /// When something happened to the request last; of a free slot, how far the next free one
+    /// is from the next slot.
+    time: u32,
+}
 
 #[derive(Clone)]
 pub(crate) struct OutgoingTable<const OUT: usize> {
-    numbers: [u32; OUT],
-    /// When something happened to the request last; of a free slot, the next free one.
-    times: [u32; OUT],
-    states: [u8; OUT],
-    /// The first free slot plus 1, or 0.
+    slots: [Slot; OUT],
+    /// Whether more parts of the request may be written.
+    open: [bool; OUT],
+    /// The first free slot, or `OUT`.
     free: u16,
-    fresh: u16,
     pub(crate) in_flight: u16,
     /// Where a search through all slots goes on.
     pub(crate) cursor: u16,
@@ -87,54 +91,37 @@ pub(crate) struct OutgoingTable<const OUT: usize> {
 
 impl<const OUT: usize> OutgoingTable<OUT> {
     pub(crate) const fn new() -> Self {
-        Self {
-            numbers: [0; OUT],
-            times: [0; OUT],
-            states: [FREE; OUT],
-            free: 0,
-            fresh: 0,
-            in_flight: 0,
-            cursor: 0,
-            deadline: 0,
+        // In a constant, so that the zeros are not written one by one.
+        const {
+            let slots = [Slot { number: 0, time: 0 }; OUT];
+            Self { slots, open: [false; OUT], free: 0, in_flight: 0, cursor: 0, deadline: 0 }
         }
     }
 
     /// The handle that the next request will have.
     fn next(&self) -> Option<Outgoing> {
-        if let Some(index) = self.free.checked_sub(1) {
-            let number = *self.numbers.get(usize::from(index))?;
-            return Some(Outgoing { number, index: index.into() });
-        }
-        let index = self.fresh.into();
-        if index < OUT as u32 { Some(Outgoing { number: index, index }) } else { None }
+        let index = u32::from(self.free);
+        let slot = self.slots.get(index as usize)?;
+        Some(Outgoing { number: slot.number.max(index), index })
     }
 
     /// Puts the request in flight that [`next`](Self::next) has given.
-    fn take(&mut self, request: Outgoing, state: u8, now: u32) {
+    fn take(&mut self, request: Outgoing, is_stream: bool, now: u32) {
         let index = request.index();
-        let (Some(number), Some(time), Some(place)) =
-            (self.numbers.get_mut(index), self.times.get_mut(index), self.states.get_mut(index))
-        else {
+        let (Some(slot), Some(open)) = (self.slots.get_mut(index), self.open.get_mut(index)) else {
             return;
         };
-        if self.free == 0 {
-            self.fresh = self.fresh.wrapping_add(1);
-        } else {
-            self.free = *time as u16;
-        }
-        *number = request.number;
-        *time = now;
-        *place = state;
+        self.free = slot.time.wrapping_add(request.index).wrapping_add(1) as u16;
+        slot.number = request.number | IN_FLIGHT;
+        slot.time = now;
+        *open = is_stream;
         self.in_flight = self.in_flight.wrapping_add(1);
     }
 
-    /// The state of a request, [`FREE`] if it is over.
-    fn state(&self, request: Outgoing) -> u8 {
-        let index = request.index();
-        match (self.numbers.get(index), self.states.get(index)) {
-            (Some(&number), Some(&state)) if number == request.number => state,
-            _ => FREE,
-        }
+    /// The slot of a request in flight.
+    fn slot(&mut self, request: Outgoing) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(request.index())?;
+        if slot.number == request.number | IN_FLIGHT { Some(slot) } else { None }
     }
 
     /// The request in flight with this id, of whose result a part has come, or all.
@@ -142,37 +129,29 @@ impl<const OUT: usize> OutgoingTable<OUT> {
         let number = number(id)?;
         let index = number.checked_rem(OUT as u32)?;
         let request = Outgoing { number, index };
-        if self.state(request) == FREE {
-            return None;
-        }
+        let slot = self.slot(request)?;
         if is_over {
             self.release(request);
         } else {
-            self.touch(request, now);
+            slot.time = now;
         }
         Some(request)
     }
 
     /// Notes that something happened to a request in flight.
     pub(crate) fn touch(&mut self, request: Outgoing, now: u32) {
-        if let Some(time) = self.times.get_mut(request.index()) {
-            *time = now;
+        if let Some(slot) = self.slots.get_mut(request.index()) {
+            slot.time = now;
         }
     }
 
     /// Ends a request in flight.
     pub(crate) fn release(&mut self, request: Outgoing) {
-        let index = request.index();
-        let (Some(number), Some(time), Some(state)) =
-            (self.numbers.get_mut(index), self.times.get_mut(index), self.states.get_mut(index))
-        else {
-            return;
-        };
-        let next = number.wrapping_add(OUT as u32);
-        *number = if next & BINARY == 0 { next } else { request.index };
-        *time = self.free.into();
-        *state = FREE;
-        self.free = request.index.wrapping_add(1) as u16;
+        let Some(slot) = self.slots.get_mut(request.index()) else { return };
+        let next = request.number.wrapping_add(OUT as u32);
+        slot.number = if next & BINARY == 0 { next } else { 0 };
+        slot.time = u32::from(self.free).wrapping_sub(request.index).wrapping_sub(1);
+        self.free = request.index as u16;
         self.in_flight = self.in_flight.wrapping_sub(1);
     }
 
@@ -183,21 +162,15 @@ impl<const OUT: usize> OutgoingTable<OUT> {
         loop {
             let from_start = self.cursor == 0;
             let mut earliest = wait;
-            while self.cursor < self.fresh {
+            while let Some(slot) = self.slots.get(usize::from(self.cursor)) {
                 let index = self.cursor.into();
                 self.cursor = self.cursor.wrapping_add(1);
-                let place = index as usize;
-                let (Some(&number), Some(&time), Some(&state)) =
-                    (self.numbers.get(place), self.times.get(place), self.states.get(place))
-                else {
-                    break;
-                };
-                if state == FREE {
+                if slot.number & IN_FLIGHT == 0 {
                     continue;
                 }
-                match left(now, time, wait) {
+                match left(now, slot.time, wait) {
                     0 => {
-                        let request = Outgoing { number, index };
+                        let request = Outgoing { number: slot.number & !IN_FLIGHT, index };
                         self.release(request);
                         return Some(request);
                     }
@@ -278,7 +251,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             self.outgoing.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
         }
         let is_stream = message_type == MessageType::StreamRequest;
-        self.outgoing.take(request, if is_stream { STREAM } else { WHOLE }, now);
+        self.outgoing.take(request, is_stream, now);
         Ok(request)
     }
 
@@ -316,29 +289,29 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         let header = self.part(request)?;
         self.send(writer, &header, Name::default(), &[])?;
         self.outgoing.touch(request, now);
-        if let Some(state) = self.outgoing.states.get_mut(request.index()) {
-            *state = WHOLE;
+        if let Some(open) = self.outgoing.open.get_mut(request.index()) {
+            *open = false;
         }
         Ok(())
     }
 
     /// The header of a further part, if the request takes one.
-    fn part(&self, request: Outgoing) -> Result<Header, SessionError> {
+    fn part(&mut self, request: Outgoing) -> Result<Header, SessionError> {
         self.live()?;
-        match self.outgoing.state(request) {
-            FREE => Err(SessionError::Over),
-            STREAM => {
-                let message_type = MessageType::StreamRequestPart;
-                Ok(Header { id: request.id(), ..Header::new(message_type) })
-            }
-            _ => Err(SessionError::Parts),
+        if self.outgoing.slot(request).is_none() {
+            return Err(SessionError::Over);
         }
+        if self.outgoing.open.get(request.index()) != Some(&true) {
+            return Err(SessionError::Parts);
+        }
+        let message_type = MessageType::StreamRequestPart;
+        Ok(Header { id: request.id(), ..Header::new(message_type) })
     }
 
     /// Gives up a request: its result will be dropped, and its slot is free. The peer is not
     /// told, so end a stream first. If the request is over, this does nothing.
     pub fn forget(&mut self, request: Outgoing) {
-        if self.outgoing.state(request) != FREE {
+        if self.outgoing.slot(request).is_some() {
             self.outgoing.release(request);
         }
     }

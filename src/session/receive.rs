@@ -307,11 +307,11 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
                 }
             }
             Frame::StreamRequestPart { id, payload_len } => {
-                let Some(request) = self.incoming.find_stream(id) else {
+                let is_end = payload_len == 0;
+                let Some(request) = self.incoming.part(id, is_end) else {
                     return Ok(Received::Handled);
                 };
-                if payload_len == 0 {
-                    self.incoming.end_stream(request);
+                if is_end {
                     return Ok(Received::RequestEnd { request });
                 }
                 Received::RequestPart { request, payload: I::payload(payload_len, bytes) }
@@ -367,7 +367,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             self.refuse(writer, id, &TOO_LONG)?;
             return Ok(Received::Handled);
         }
-        let Some(request) = self.incoming.find_stream(id) else { return Ok(Received::Handled) };
+        let Some(request) = self.incoming.part(id, false) else { return Ok(Received::Handled) };
         self.refuse(writer, id, &TOO_LONG)?;
         self.incoming.release(request);
         Ok(Received::RequestTooLong { request })
