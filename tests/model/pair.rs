@@ -1,0 +1,704 @@
+//! A session and its model side by side. Every call is made on both, and what they say, what
+//! they write and what they show of themselves must be the same.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::OnceLock;
+
+use gotalk::{
+    Announced, Assembler, ErrorCode, Event, Incoming, Input, Item, Message, MessageType, Outgoing,
+    Parser, Received, RequestId, Session, SessionError, Settings, WriteError, Writer,
+};
+
+use super::super::support::drive;
+use super::time::LONGEST;
+use super::{Body, Due, Found, Made, Model, Outcome, Payload, Room, Said};
+
+/// The longest names and payloads that the readers take.
+pub const MAX_NAME: usize = 8;
+pub const MAX_PAYLOAD: usize = 16;
+
+/// More than any message of the tests takes.
+const AMPLE: usize = 4400;
+/// What stands in the writer before each call.
+const BEFORE: &[u8] = b"0101";
+
+/// How much room the writer has for a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Space {
+    Ample,
+    /// So many bytes. If that is too little, the call fails and is not repeated.
+    Only(usize),
+    /// None at first, and a byte more at each repetition.
+    Climbing,
+}
+
+#[derive(Clone)]
+enum Reader {
+    Events(Parser<MAX_NAME>),
+    Items(Assembler<MAX_PAYLOAD, MAX_NAME>),
+}
+
+#[derive(Clone)]
+pub struct Pair<const OUT: usize, const IN: usize> {
+    session: Session<OUT, IN>,
+    pub model: Model,
+    /// The time that has passed. Its low 32 bits are the clock that the session sees.
+    pub now: u64,
+    /// When a poll found nothing more to do.
+    settled: u64,
+    /// When the session has looked at its time of day last.
+    clock_seen: u64,
+    reader: Reader,
+    /// The reader has failed or its input has ended.
+    pub input_ended: bool,
+    /// What the reader has found and the session has not received.
+    pub queue: VecDeque<Found>,
+    /// All handles that there were, by number.
+    ours: Vec<Outgoing>,
+    theirs: Vec<Incoming>,
+    /// The application has written a protocol error by itself.
+    pub closed: bool,
+    /// How many bytes were written.
+    pub written: usize,
+}
+
+/// A value whose `Display` fails.
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Err(std::fmt::Error)
+    }
+}
+
+/// Gives the body to a method of a session, which takes any kind of payload.
+macro_rules! with {
+    ($body:expr, $payload:ident => $call:expr) => {
+        match $body {
+            Body::Bytes(bytes) => {
+                let $payload = bytes;
+                $call
+            }
+            Body::Text(text) => {
+                let (start, end) = text.split_at(text.len() / 2);
+                let $payload = format_args!("{start}{end}");
+                $call
+            }
+            Body::Announced(len) => {
+                let $payload = Announced(*len);
+                $call
+            }
+            Body::Broken => {
+                let $payload = format_args!("start {Broken}");
+                $call
+            }
+        }
+    };
+}
+
+impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
+    pub fn new(settings: Settings, now: u64, by_events: bool) -> Self {
+        let reader =
+            if by_events { Reader::Events(Parser::new()) } else { Reader::Items(Assembler::new()) };
+        Self {
+            session: Session::new(settings),
+            model: Model::new(OUT, IN, settings),
+            now,
+            settled: now,
+            clock_seen: now,
+            reader,
+            input_ended: false,
+            queue: VecDeque::new(),
+            ours: Vec::new(),
+            theirs: Vec::new(),
+            closed: false,
+            written: 0,
+        }
+    }
+
+    /// The clock as the session sees it.
+    fn clock(&self) -> u32 {
+        self.now as u32
+    }
+
+    /// A handle by its number, or one that is none of this session's, of a slot that it has
+    /// not.
+    fn our_handle(&self, request: usize) -> (Option<usize>, Outgoing) {
+        match self.ours.get(request) {
+            Some(handle) => (Some(request), *handle),
+            None => (None, stranger().0),
+        }
+    }
+
+    fn their_handle(&self, request: usize) -> (Option<usize>, Incoming) {
+        match self.theirs.get(request) {
+            Some(handle) => (Some(request), *handle),
+            None => (None, stranger().1),
+        }
+    }
+
+    /// Makes a call on both. `tell` puts what the session gave in the words of the model.
+    fn attempt<R, T: Debug + PartialEq>(
+        &mut self,
+        space: Space,
+        act: impl Fn(&mut Session<OUT, IN>, &mut Writer<'_>) -> Result<R, SessionError>,
+        tell: impl Fn(&mut Self, R) -> T,
+        predict: impl Fn(&mut Model, Room, Option<&T>) -> Outcome<T>,
+    ) -> Result<T, SessionError> {
+        let mut free = match space {
+            Space::Ample => AMPLE,
+            Space::Only(free) => free.min(AMPLE),
+            Space::Climbing => 0,
+        };
+        loop {
+            let got = self.once(free, &act, &tell, &predict);
+            match got {
+                Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. }))
+                    if space == Space::Climbing =>
+                {
+                    // A long name is climbed in steps.
+                    free += if needed - free > 100 { (needed - free) / 2 } else { 1 };
+                }
+                got => return got,
+            }
+        }
+    }
+
+    fn once<R, T: Debug + PartialEq>(
+        &mut self,
+        free: usize,
+        act: impl Fn(&mut Session<OUT, IN>, &mut Writer<'_>) -> Result<R, SessionError>,
+        tell: impl Fn(&mut Self, R) -> T,
+        predict: impl Fn(&mut Model, Room, Option<&T>) -> Outcome<T>,
+    ) -> Result<T, SessionError> {
+        let before: &[u8] = if self.closed { b"f00000000" } else { BEFORE };
+        let mut buffer = [0; AMPLE + 16];
+        let mut writer = Writer::new(&mut buffer[..before.len() + free]);
+        if self.closed {
+            writer.protocol_error(ErrorCode::ABNORMAL).unwrap();
+        } else {
+            (0..BEFORE.len() / 2).for_each(|_| writer.version().unwrap());
+        }
+        let got = act(&mut self.session, &mut writer);
+        let bytes = writer.as_bytes();
+        let got = got.map(|given| tell(self, given));
+        let room = Room { free, closed: self.closed };
+        let (want, due) = predict(&mut self.model, room, got.as_ref().ok());
+        assert_eq!(got, want, "the session gave the left, the model the right");
+        let want = [before, &due].concat();
+        assert!(
+            bytes == want,
+            "the session wrote {}, the model {}",
+            bytes.escape_ascii(),
+            want.escape_ascii()
+        );
+        self.written += due.len();
+        self.agree();
+        got
+    }
+
+    /// What both show of themselves is the same.
+    pub fn agree(&self) {
+        let Self { session, model, .. } = self;
+        assert_eq!(session.is_open(), model.is_open(), "is_open");
+        assert_eq!(session.is_idle(), model.is_idle(), "is_idle");
+        let (got, due) = (session.wait_ms(self.clock()), model.wait_ms(self.now));
+        match (got, due) {
+            (None, None) => {}
+            (Some(got), Some(due)) => {
+                assert!(u64::from(got) <= due, "wait_ms gives {got}, but {due} is true");
+            }
+            _ => panic!("wait_ms gives {got:?}, but {due:?} is true"),
+        }
+    }
+
+    /// The id of a request of ours.
+    pub fn our_id(&self, request: usize) -> [u8; 4] {
+        *self.our_handle(request).1.id().as_bytes()
+    }
+
+    pub fn request(&mut self, space: Space, op: &[u8], is_stream: bool, body: &Body) {
+        let now = self.now;
+        let _ = self.attempt(
+            space,
+            |session, writer| {
+                let now = now as u32;
+                if is_stream {
+                    with!(body, payload => session.stream_request(now, writer, op, payload))
+                } else {
+                    with!(body, payload => session.request(now, writer, op, payload))
+                }
+            },
+            Self::made,
+            |model, room, made| {
+                model.request(now, room, (op, is_stream), body, made.map(|made| made.slot))
+            },
+        );
+    }
+
+    /// Takes a new handle of ours.
+    fn made(&mut self, handle: Outgoing) -> Made {
+        assert!(!self.ours.contains(&handle), "a handle that was there before");
+        self.ours.push(handle);
+        let id = *handle.id().as_bytes();
+        Made { number: self.ours.len() - 1, slot: handle.index(), id }
+    }
+
+    /// A part of a request, or its end.
+    pub fn request_part(&mut self, space: Space, request: usize, body: Option<&Body>) {
+        let now = self.now;
+        let (request, handle) = self.our_handle(request);
+        let _ = self.attempt(
+            space,
+            |session, writer| match body {
+                Some(body) => {
+                    with!(body, payload => session.request_part(now as u32, writer, handle, payload))
+                }
+                None => session.request_end(now as u32, writer, handle),
+            },
+            |_, ()| (),
+            |model, room, _| model.request_part(now, room, request, body),
+        );
+    }
+
+    pub fn forget(&mut self, request: usize) {
+        let (request, handle) = self.our_handle(request);
+        self.session.forget(handle);
+        self.model.forget(request);
+        self.agree();
+    }
+
+    pub fn notify(&mut self, space: Space, name: &[u8], body: &Body) {
+        let now = self.now;
+        let _ = self.attempt(
+            space,
+            |session, writer| {
+                with!(body, payload => session.notify(now as u32, writer, name, payload))
+            },
+            |_, ()| (),
+            |model, room, _| model.notify(now, room, name, body),
+        );
+    }
+
+    /// An answer: `R`, `S` with a body, `S` without one for the end, `E`, or `e` with a wait.
+    pub fn respond(&mut self, space: Space, request: usize, kind: u8, wait: u32, body: &Body) {
+        let (request, handle) = self.their_handle(request);
+        let _ = self.attempt(
+            space,
+            |session, writer| {
+                with!(body, payload => match kind {
+                    b'R' => session.respond(writer, handle, payload),
+                    b'S' => session.respond_part(writer, handle, payload),
+                    b'E' => session.respond_error(writer, handle, payload),
+                    _ => session.respond_retry(writer, handle, wait, payload),
+                })
+            },
+            |_, ()| (),
+            |model, room, _| model.respond(room, request, kind, wait, Some(body)),
+        );
+    }
+
+    pub fn respond_end(&mut self, space: Space, request: usize) {
+        let (request, handle) = self.their_handle(request);
+        let _ = self.attempt(
+            space,
+            |session, writer| session.respond_end(writer, handle),
+            |_, ()| (),
+            |model, room, _| model.respond(room, request, b'S', 0, None),
+        );
+    }
+
+    pub fn poll(&mut self, space: Space) -> Result<Option<Due>, SessionError> {
+        let (now, beat) = (self.now, self.model.beat);
+        let got = self.attempt(
+            space,
+            |session, writer| Ok(session.poll(now as u32, writer)?),
+            |pair, due| {
+                due.map(|due| match due {
+                    gotalk::Due::TimedOut(request) => Due::TimedOut(pair.our_number(request)),
+                    gotalk::Due::Lost(request) => Due::Lost(pair.our_number(request)),
+                    gotalk::Due::Close => Due::Close,
+                })
+            },
+            |model, room, told| model.poll(now, room, told.copied().flatten()),
+        );
+        if got == Ok(None) {
+            self.settled = now;
+            if beat.is_some() && beat != self.model.beat {
+                self.clock_seen = now;
+            }
+            assert_ne!(self.session.wait_ms(now as u32), Some(0), "nothing is done, and at once");
+        }
+        got
+    }
+
+    /// Polls until nothing more is due, and says whether anything was.
+    pub fn settle(&mut self, space: Space) -> bool {
+        let before = self.written;
+        for turn in 0.. {
+            assert!(turn <= OUT + 1, "it does not come to an end");
+            match self.poll(space) {
+                Ok(Some(Due::TimedOut(_) | Due::Lost(_))) => {}
+                Ok(Some(Due::Close)) => return true,
+                Ok(None) => return turn > 0 || self.written > before,
+                Err(_) => return true,
+            }
+        }
+        true
+    }
+
+    /// Waits as long as the session wants, and polls. If that was for nothing, the session
+    /// knows better from now on.
+    pub fn wait(&mut self) {
+        let Some(wait) = self.session.wait_ms(self.clock()) else { return };
+        let before = self.now;
+        self.pass(wait.into());
+        let was_due = self.settle(Space::Ample);
+        if !was_due && self.now == before + u64::from(wait) {
+            let (got, due) = (self.session.wait_ms(self.clock()), self.model.wait_ms(self.now));
+            assert_eq!(got.map(u64::from), due, "woken for nothing, and again");
+        }
+    }
+
+    /// Lets time pass, but no more than a session can tell: see the documentation of `now`.
+    pub fn pass(&mut self, ms: u64) {
+        let Model { settings, heard, beat, clock, .. } = &self.model;
+        let mut until = u64::MAX;
+        if self.model.is_live() {
+            if settings.heartbeat_ms.is_some() {
+                until = until.min(beat.unwrap_or(self.now) + LONGEST);
+            }
+            if settings.silence_ms.is_some() {
+                until = until.min(heard.unwrap_or(self.now) + LONGEST);
+            }
+            if let Some(answer) = super::time::interval(settings.answer_ms) {
+                until = until.min(self.settled + LONGEST - answer);
+            }
+        }
+        if clock.is_some() && settings.heartbeat_ms.is_some() {
+            // It goes on from a whole second.
+            until = until.min(self.clock_seen + u64::from(u32::MAX) - 999);
+        }
+        self.now = (self.now + ms).min(until).max(self.now);
+        self.agree();
+    }
+
+    fn our_number(&self, handle: Outgoing) -> usize {
+        let number = self.ours.iter().rposition(|other| *other == handle);
+        number.unwrap_or_else(|| panic!("nobody was given {handle:?}"))
+    }
+
+    fn their_number(&self, handle: Incoming) -> usize {
+        let number = self.theirs.iter().rposition(|other| *other == handle);
+        number.unwrap_or_else(|| panic!("nobody was given {handle:?}"))
+    }
+
+    /// Takes a new handle of the peer's.
+    fn taken(&mut self, handle: Incoming) -> (usize, usize) {
+        assert!(!self.theirs.contains(&handle), "a handle that was there before");
+        self.theirs.push(handle);
+        (self.theirs.len() - 1, handle.index())
+    }
+
+    /// Whether the peer has begun.
+    pub fn version_came(&self) -> bool {
+        match &self.reader {
+            Reader::Events(parser) => parser.offset() > 0,
+            Reader::Items(assembler) => assembler.offset() > 0,
+        }
+    }
+
+    /// Gives bytes of the peer's to the reader, so many at a time, and keeps what it finds.
+    pub fn feed(&mut self, bytes: &[u8], piece: usize) {
+        for chunk in bytes.chunks(piece.max(1)) {
+            let mut rest = chunk;
+            while !self.input_ended {
+                let (used, found) = match &mut self.reader {
+                    Reader::Events(parser) => {
+                        let (used, step) = parser.step(rest);
+                        (used, step.map(|step| step.map(|step| event(parser.event(rest, step)))))
+                    }
+                    Reader::Items(assembler) => {
+                        let (used, step) = assembler.step(rest);
+                        (used, step.map(|step| step.map(|step| item(assembler.item(rest, step)))))
+                    }
+                };
+                rest = &rest[used..];
+                match found {
+                    Ok(Some(found)) => self.queue.push_back(found),
+                    Ok(None) => break,
+                    Err(error) => {
+                        self.queue.push_back(Found::Error(error));
+                        self.input_ended = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The peer's input ends. Between two messages there is no error.
+    pub fn end_input(&mut self) {
+        let end = match &self.reader {
+            Reader::Events(parser) => parser.finish(),
+            Reader::Items(assembler) => assembler.finish(),
+        };
+        self.input_ended = true;
+        match end {
+            Ok(()) => self.disconnected(),
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Receives the first of what was found. If there is no room, it stays there.
+    pub fn receive(&mut self, space: Space) -> Option<Result<Said, SessionError>> {
+        let found = self.queue.pop_front()?;
+        let got = match (&self.reader, &found) {
+            (_, Found::Error(error)) => {
+                self.fail(error);
+                Ok(Said::Handled)
+            }
+            (Reader::Events(_), _) => self.receive_input(space, &found, as_event(&found)),
+            (Reader::Items(_), _) => self.receive_input(space, &found, as_item(&found)),
+        };
+        if got.is_err() {
+            self.queue.push_front(found);
+        }
+        Some(got)
+    }
+
+    fn receive_input<'a, I>(
+        &mut self,
+        space: Space,
+        found: &Found,
+        input: I,
+    ) -> Result<Said, SessionError>
+    where
+        I: Input<'a> + Copy,
+        I::Payload: Into<Payload>,
+    {
+        let now = self.now;
+        self.attempt(
+            space,
+            |session, writer| Ok(session.receive(now as u32, input, writer)?),
+            |pair, received| {
+                let said = pair.said(received);
+                if let (Some(handle), Found::Message(header, _)) = (pair.theirs.last(), found) {
+                    if matches!(said, Said::Request { .. } | Said::StreamRequest { .. }) {
+                        assert_eq!(Some(*handle.id().as_bytes()), header.id);
+                    }
+                }
+                said
+            },
+            |model, room, said| model.receive(now, room, found, said),
+        )
+    }
+
+    /// What was received in the words of the model.
+    fn said<P: Into<Payload>>(&mut self, received: Received<'_, P>) -> Said {
+        let name = |name: gotalk::Name<'_>| name.as_bytes().to_vec();
+        match received {
+            Received::Opened => Said::Opened,
+            Received::Request { request, op, payload } => {
+                let (request, slot) = self.taken(request);
+                Said::Request { request, slot, op: name(op), payload: payload.into() }
+            }
+            Received::StreamRequest { request, op, payload } => {
+                let (request, slot) = self.taken(request);
+                Said::StreamRequest { request, slot, op: name(op), payload: payload.into() }
+            }
+            Received::RequestPart { request, payload } => {
+                Said::RequestPart { request: self.their_number(request), payload: payload.into() }
+            }
+            Received::RequestEnd { request } => {
+                Said::RequestEnd { request: self.their_number(request) }
+            }
+            Received::RequestTooLong { request } => {
+                Said::RequestTooLong { request: self.their_number(request) }
+            }
+            Received::Result { request, payload } => {
+                Said::Result { request: self.our_number(request), payload: payload.into() }
+            }
+            Received::ResultPart { request, payload } => {
+                Said::ResultPart { request: self.our_number(request), payload: payload.into() }
+            }
+            Received::ResultEnd { request } => {
+                Said::ResultEnd { request: self.our_number(request) }
+            }
+            Received::ErrorResult { request, payload } => {
+                Said::ErrorResult { request: self.our_number(request), payload: payload.into() }
+            }
+            Received::RetryResult { request, wait_ms, payload } => {
+                let request = self.our_number(request);
+                Said::RetryResult { request, wait_ms, payload: payload.into() }
+            }
+            Received::ResultTooLong { request } => {
+                Said::ResultTooLong { request: self.our_number(request) }
+            }
+            Received::Notification { name: of, payload } => {
+                Said::Notification { name: name(of), payload: payload.into() }
+            }
+            Received::Payload { data, remaining } => {
+                Said::Payload { data: data.to_vec(), remaining }
+            }
+            Received::Heartbeat { load, time } => Said::Heartbeat { load, time },
+            Received::Closed { code } => Said::Closed { code: code.into() },
+            Received::Handled => Said::Handled,
+        }
+    }
+
+    pub fn fail(&mut self, error: &gotalk::Error) {
+        self.session.fail(error);
+        self.model.fail(error);
+        self.agree();
+    }
+
+    pub fn disconnected(&mut self) {
+        self.session.disconnected();
+        self.model.disconnected();
+        self.agree();
+    }
+
+    pub fn drain(&mut self) {
+        self.session.drain();
+        self.model.drain();
+        self.agree();
+    }
+
+    pub fn close(&mut self, code: u32) {
+        self.session.close(code.into());
+        self.model.close(code);
+        self.agree();
+    }
+
+    /// Another connection: the readers and the writer begin anew, too.
+    pub fn reset(&mut self) {
+        self.session.reset();
+        self.model.reset();
+        self.reader = match self.reader {
+            Reader::Events(_) => Reader::Events(Parser::new()),
+            Reader::Items(_) => Reader::Items(Assembler::new()),
+        };
+        self.queue.clear();
+        (self.closed, self.input_ended) = (false, false);
+        self.settled = self.now;
+        self.agree();
+    }
+
+    pub fn set_load(&mut self, load: u16) {
+        self.session.set_load(load);
+        self.model.load = load;
+    }
+
+    pub fn set_clock(&mut self, unix_s: u32) {
+        self.session.set_clock(self.clock(), unix_s);
+        self.model.clock = Some((self.now, unix_s));
+        self.clock_seen = self.now;
+    }
+
+    /// Goes on with a copy, which must be as good.
+    pub fn copy(&mut self) {
+        self.session = self.session.clone();
+        let text = format!("{:?}", self.session);
+        let counts = format!(
+            "requests: {}, answers_owed: {}",
+            self.model.ours.len(),
+            self.model.theirs.len()
+        );
+        assert!(text.contains(&counts), "{text} does not show {counts}");
+    }
+}
+
+/// Handles of another session, of slots that no session of the tests has.
+fn stranger() -> (Outgoing, Incoming) {
+    static HANDLES: OnceLock<(Outgoing, Incoming)> = OnceLock::new();
+    *HANDLES.get_or_init(make_stranger)
+}
+
+fn make_stranger() -> (Outgoing, Incoming) {
+    const SLOT: u8 = 7;
+    let mut session = Session::<8, 8>::new(Settings::DEFAULT);
+    let mut buffer = [0; 500];
+    let mut writer = Writer::new(&mut buffer);
+    let (mut ours, mut theirs) = (None, None);
+    for number in 0..=SLOT {
+        ours = session.request(0, &mut writer, "x", b"").ok();
+        let id = RequestId::new([number; 4]);
+        let frame = gotalk::Frame::SingleRequest { id, op: "x".into(), payload_len: 0 };
+        if let Ok(Received::Request { request, .. }) =
+            session.receive(0, Event::Frame(frame), &mut writer)
+        {
+            theirs = Some(request);
+        }
+    }
+    (ours.unwrap(), theirs.unwrap())
+}
+
+impl From<u32> for Payload {
+    fn from(len: u32) -> Self {
+        Self::Len(len)
+    }
+}
+
+impl From<&[u8]> for Payload {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+fn event(event: Event<'_>) -> Found {
+    match event {
+        Event::Version(_) => Found::Version,
+        Event::Frame(frame) => Found::Message(drive::convert_frame(&frame), None),
+        Event::NameTooLong { message_type, id, name_len } => {
+            let (kind, id) = (message_type.as_byte(), id.map(Into::into));
+            Found::NameTooLong { kind, id, name_len }
+        }
+        Event::Payload { data, remaining } => Found::Payload { data: data.to_vec(), remaining },
+    }
+}
+
+fn item(item: Item<'_>) -> Found {
+    match item {
+        Item::Version(_) => Found::Version,
+        Item::Message(Message { frame, payload }) => {
+            Found::Message(drive::convert_frame(&frame), Some(payload.to_vec()))
+        }
+        Item::NameTooLong { message_type, id, name_len } => {
+            let (kind, id) = (message_type.as_byte(), id.map(Into::into));
+            Found::NameTooLong { kind, id, name_len }
+        }
+        Item::PayloadTooLong(frame) => Found::PayloadTooLong(drive::convert_frame(&frame)),
+    }
+}
+
+fn as_event(found: &Found) -> Event<'_> {
+    match found {
+        Found::Version => Event::Version(1),
+        Found::Message(header, _) => Event::Frame(drive::frame(header)),
+        Found::NameTooLong { kind, id, name_len } => Event::NameTooLong {
+            message_type: MessageType::from_byte(*kind).unwrap(),
+            id: id.map(Into::into),
+            name_len: *name_len,
+        },
+        Found::Payload { data, remaining } => Event::Payload { data, remaining: *remaining },
+        Found::PayloadTooLong(_) | Found::Error(_) => panic!("{found:?} is no event"),
+    }
+}
+
+fn as_item(found: &Found) -> Item<'_> {
+    match found {
+        Found::Version => Item::Version(1),
+        Found::Message(header, payload) => Item::Message(Message {
+            frame: drive::frame(header),
+            payload: payload.as_deref().unwrap_or_default(),
+        }),
+        Found::NameTooLong { kind, id, name_len } => Item::NameTooLong {
+            message_type: MessageType::from_byte(*kind).unwrap(),
+            id: id.map(Into::into),
+            name_len: *name_len,
+        },
+        Found::PayloadTooLong(header) => Item::PayloadTooLong(drive::frame(header)),
+        Found::Payload { .. } | Found::Error(_) => panic!("{found:?} is no item"),
+    }
+}
