@@ -361,7 +361,7 @@ pub fn action<const OUT: usize, const IN: usize>(
         34..=36 => Action::Wait,
         37..=41 => pass(source, pair),
         42..=51 if !pair.input_ended => come(source, pair),
-        52..=59 | 42..=51 => Action::Receive { count: source.pick(&[9, 9, 9, 1, 2]) },
+        42..=59 => Action::Receive { count: source.pick(&[9, 9, 9, 1, 2]) },
         60 => Action::Copy,
         61 => Action::SetLoad { load: source.pick(&[0, 1, 0x8000, u16::MAX]) },
         62 => Action::SetClock { unix_s: source.pick(&[1_423_432_930, 0, u32::MAX]) },
@@ -398,7 +398,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             Action::Come { bytes, piece } => self.feed(&bytes.0, *piece),
             Action::Receive { count } => {
                 for _ in 0..*count {
-                    if !self.receive(space).is_some_and(|got| got.is_ok()) {
+                    if self.receive(space).is_none_or(|got| got.is_err()) {
                         break;
                     }
                 }
