@@ -407,8 +407,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             Action::Disconnected => self.disconnected(),
             Action::Drain => self.drain(),
             Action::Close { code } => self.close(*code),
-            // A writer that is closed takes no version: see `time`.
-            Action::WriteError => self.closed |= self.model.greeted,
+            Action::WriteError => self.closed = true,
             Action::Reset => self.reset(),
             Action::SetLoad { load } => self.set_load(*load),
             Action::SetClock { unix_s } => self.set_clock(*unix_s),

@@ -47,8 +47,6 @@ pub struct Pair<const OUT: usize, const IN: usize> {
     pub now: u64,
     /// When a poll found nothing more to do.
     settled: u64,
-    /// When the session has looked at its time of day last.
-    clock_seen: u64,
     reader: Reader,
     /// The reader has failed or its input has ended.
     pub input_ended: bool,
@@ -106,7 +104,6 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             model: Model::new(OUT, IN, settings),
             now,
             settled: now,
-            clock_seen: now,
             reader,
             input_ended: false,
             queue: VecDeque::new(),
@@ -310,7 +307,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     }
 
     pub fn poll(&mut self, space: Space) -> Result<Option<Due>, SessionError> {
-        let (now, beat) = (self.now, self.model.beat);
+        let now = self.now;
         let got = self.attempt(
             space,
             |session, writer| Ok(session.poll(now as u32, writer)?),
@@ -325,9 +322,6 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         );
         if got == Ok(None) {
             self.settled = now;
-            if beat.is_some() && beat != self.model.beat {
-                self.clock_seen = now;
-            }
             assert_ne!(self.session.wait_ms(now as u32), Some(0), "nothing is done, and at once");
         }
         got
@@ -378,7 +372,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         }
         if clock.is_some() && settings.heartbeat_ms.is_some() {
             // It goes on from a whole second.
-            until = until.min(self.clock_seen + u64::from(u32::MAX) - 999);
+            until = until.min(self.model.clock_read + u64::from(u32::MAX) - 999);
         }
         self.now = (self.now + ms).min(until).max(self.now);
         self.agree();
@@ -592,8 +586,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
 
     pub fn set_clock(&mut self, unix_s: u32) {
         self.session.set_clock(self.clock(), unix_s);
-        self.model.clock = Some((self.now, unix_s));
-        self.clock_seen = self.now;
+        (self.model.clock, self.model.clock_read) = (Some((self.now, unix_s)), self.now);
     }
 
     /// Goes on with a copy, which must be as good.

@@ -4,6 +4,12 @@ use super::super::support::oracle::Header;
 use super::state::{Phase, Theirs};
 use super::{Body, Found, Model, Outcome, Payload, Room, Said};
 
+/// What the peer is told about a request that the session refuses: that it may try again, or
+/// that it may not.
+const BUSY: (&str, bool) = ("busy", true);
+const NO_STREAMS: (&str, bool) = ("no streams", false);
+const TOO_LONG: (&str, bool) = ("too long", false);
+
 impl Model {
     /// What the session makes of what a reader found. `heard` is what it has said, for where
     /// it may choose.
@@ -32,7 +38,7 @@ impl Model {
             }
             Found::NameTooLong { id: None, .. } => (Ok(Said::Handled), Vec::new()),
             Found::NameTooLong { id: Some(id), .. } => {
-                self.refuse(room, *id, b'E', "name too long", Said::Handled)
+                self.refuse(room, *id, TOO_LONG, Said::Handled)
             }
             Found::PayloadTooLong(header) => self.too_long(room, header, heard),
             Found::Message(header, payload) => {
@@ -90,11 +96,11 @@ impl Model {
         let streams = self.theirs.values().filter(|theirs| theirs.is_stream).count();
         let limit = usize::from(self.settings.streams);
         if is_stream && limit == 0 {
-            return self.refuse(room, id, b'E', "no streamed requests", Said::Handled);
+            return self.refuse(room, id, NO_STREAMS, Said::Handled);
         }
         let is_full = self.theirs.len() == self.in_slots || is_stream && streams >= limit;
         if is_full || self.phase != Phase::Open {
-            return self.refuse(room, id, b'e', "busy", Said::Handled);
+            return self.refuse(room, id, BUSY, Said::Handled);
         }
         let is_free = |slot: &usize| {
             *slot < self.in_slots && self.theirs.values().all(|other| other.slot != *slot)
@@ -170,15 +176,14 @@ impl Model {
 
     /// A message with a payload that the reader skips.
     fn too_long(&mut self, room: Room, header: &Header, heard: Option<&Said>) -> Outcome<Said> {
-        const TEXT: &str = "payload too long";
         let Some(id) = header.id else { return (Ok(Said::Handled), Vec::new()) };
         match header.kind {
-            b'r' | b's' => self.refuse(room, id, b'E', TEXT, Said::Handled),
+            b'r' | b's' => self.refuse(room, id, TOO_LONG, Said::Handled),
             b'p' => {
                 let Some(request) = self.stream(id, heard) else {
                     return (Ok(Said::Handled), Vec::new());
                 };
-                let outcome = self.refuse(room, id, b'E', TEXT, Said::RequestTooLong { request });
+                let outcome = self.refuse(room, id, TOO_LONG, Said::RequestTooLong { request });
                 if outcome.0.is_ok() {
                     self.theirs.remove(&request);
                 }
@@ -194,16 +199,15 @@ impl Model {
         }
     }
 
-    /// Answers by itself. With `e` the peer may try again, if it knows that.
+    /// Answers by itself: with `e` if the peer may try again and knows that message.
     fn refuse(
         &mut self,
         room: Room,
         id: [u8; 4],
-        kind: u8,
-        text: &str,
+        (text, may_retry): (&str, bool),
         said: Said,
     ) -> Outcome<Said> {
-        let wait = self.settings.retry_after_ms.filter(|_| kind == b'e');
+        let wait = self.settings.retry_after_ms.filter(|_| may_retry);
         let kind = if wait.is_some() { b'e' } else { b'E' };
         let header = Header { kind, id: Some(id), wait, ..Header::default() };
         match self.send_message(room, header, &Body::Bytes(text.into())) {

@@ -47,12 +47,14 @@ pub struct Model {
     pub phase: Phase,
     /// The version has been written.
     pub greeted: bool,
-    /// When the session was told of the time first, and since when nothing was received.
+    /// When something was received last, and when a heartbeat was written last. Before the
+    /// version has been written, the last time that the session was told of.
     pub heard: Option<u64>,
-    /// The same, and when the last heartbeat was written.
     pub beat: Option<u64>,
     /// The time of day that it was at a moment.
     pub clock: Option<(u64, u32)>,
+    /// When the time of day was told, or written, last.
+    pub clock_read: u64,
     pub load: u16,
     pub ours: BTreeMap<usize, Ours>,
     /// How many requests of ours were made.
@@ -89,6 +91,7 @@ impl Model {
             heard: None,
             beat: None,
             clock: None,
+            clock_read: 0,
             load: 0,
             ours: BTreeMap::new(),
             made: 0,
@@ -103,6 +106,7 @@ impl Model {
     pub fn reset(&mut self) {
         *self = Self {
             clock: self.clock,
+            clock_read: self.clock_read,
             load: self.load,
             made: self.made,
             uses: std::mem::take(&mut self.uses),
@@ -147,9 +151,11 @@ impl Model {
         matches!(self.phase, Phase::Open | Phase::Draining)
     }
 
+    /// The clocks stand until the version has been written.
     pub fn start(&mut self, now: u64) {
-        self.heard.get_or_insert(now);
-        self.beat.get_or_insert(now);
+        if !self.greeted {
+            (self.heard, self.beat) = (Some(now), Some(now));
+        }
     }
 
     /// Puts bytes into the writer, behind the version if that is owed, or says why not.
@@ -223,13 +229,13 @@ impl Model {
             .expect("a slot is free");
         let turn = self.uses.get(&slot).copied().unwrap_or(0);
         let id = id(self.out_slots, slot, turn);
+        self.start(now);
         let kind = if is_stream { b's' } else { b'r' };
         let header = Header { kind, id: Some(id), name: Some(op.to_vec()), ..Header::default() };
         let bytes = match self.send_message(room, header, body) {
             Ok(bytes) => bytes,
             Err(error) => return (Err(error.into()), Vec::new()),
         };
-        self.start(now);
         self.uses.insert(slot, turn + 1);
         let number = self.made;
         self.made += 1;
@@ -284,12 +290,9 @@ impl Model {
         if !self.is_live() {
             return (Err(SessionError::Closed), Vec::new());
         }
+        self.start(now);
         let header = Header { kind: b'n', name: Some(name.to_vec()), ..Header::default() };
-        let result = self.send_part(room, header, Some(body));
-        if result.0.is_ok() {
-            self.start(now);
-        }
-        result
+        self.send_part(room, header, Some(body))
     }
 
     /// An answer: `R`, `S` (the end where there is no payload), `E` or `e`.

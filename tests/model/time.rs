@@ -6,10 +6,9 @@ use super::super::support::oracle::{self, Header};
 use super::state::Phase;
 use super::{Due, Model, Outcome, Room};
 
-/// Whether a `poll` that has no room for all that it has to write does nothing, as the rules
-/// say. Where it does not, the version that it owed may stand in the writer, and a conversation
-/// whose silence is over stays closed.
-pub const POLL_IS_WHOLE: bool = false;
+/// Whether a `poll` that has no room for the last word has decided to end the conversation all
+/// the same. By the rules nothing has changed then.
+pub const DECIDES_WITHOUT_ROOM: bool = true;
 
 /// The longest interval: half of the clock's range.
 pub const LONGEST: u64 = (1 << 31) - 1;
@@ -22,12 +21,14 @@ pub fn interval(ms: Option<u32>) -> Option<u64> {
 impl Model {
     /// What a call at `now` does. `told` is what the session reported, for where it may choose.
     pub fn poll(&mut self, now: u64, room: Room, told: Option<Due>) -> Outcome<Option<Due>> {
-        let before = self.clone();
         let mut bytes = Vec::new();
+        let before = self.phase;
         let result = self.due(now, room, told, &mut bytes);
-        if result.is_err() && POLL_IS_WHOLE {
-            *self = before;
-            bytes.clear();
+        if result.is_err() {
+            assert!(bytes.is_empty(), "all or nothing");
+            if !DECIDES_WITHOUT_ROOM {
+                self.phase = before;
+            }
         }
         (result.map_err(Into::into), bytes)
     }
@@ -86,7 +87,7 @@ impl Model {
             let load = Some(self.load.into());
             let header = Header { kind: b'h', load, time: Some(time), ..Header::default() };
             bytes.extend(self.send(room, &oracle::write(&header))?);
-            self.beat = Some(now);
+            (self.beat, self.clock_read) = (Some(now), now);
         }
         Ok(None)
     }
