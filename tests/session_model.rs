@@ -12,10 +12,12 @@
 mod model;
 mod support;
 
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 
-use model::actions;
-use model::pair::Pair;
+use gotalk::{Session, Settings};
+use model::actions::{self, Action};
+use model::pair::{Pair, Space};
+use model::{Body, KINDS, seen, state};
 use support::generate::Rng;
 
 fn variable(name: &str, default: u64) -> u64 {
@@ -44,7 +46,7 @@ fn converse<const OUT: usize, const IN: usize>(rng: &mut Rng, show: bool) {
         println!("Session<{OUT}, {IN}> at {now}, by events: {by_events}, {settings:?}");
     }
     let mut pair = Pair::<OUT, IN>::new(settings, now, by_events);
-    for _ in 0..rng.below(120) {
+    for _ in 0..rng.below(160) {
         let action = actions::action(rng, &pair);
         let space = actions::space(rng);
         if show {
@@ -52,19 +54,82 @@ fn converse<const OUT: usize, const IN: usize>(rng: &mut Rng, show: bool) {
         }
         pair.act(&action, space);
     }
+    pair.act(&Action::TryOld, Space::Ample);
 }
 
 #[test]
 fn sessions_do_what_the_model_does() {
-    let inputs = variable("GOTALK_INPUTS", 4_000);
+    let inputs = variable("GOTALK_INPUTS", 3_000);
     assert!(inputs > 0, "GOTALK_INPUTS is 0");
     let seed = variable("GOTALK_SEED", 1);
     let first = variable("GOTALK_FIRST", 0);
     for number in first..first + inputs {
         if let Err(panic) = panic::catch_unwind(|| one(seed, number, false)) {
             println!("this was conversation {number} of seed {seed}; once more:");
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| one(seed, number, true)));
+            let _ = panic::catch_unwind(|| one(seed, number, true));
             panic::resume_unwind(panic);
         }
     }
+
+    let seen = seen();
+    println!("{inputs} conversations from seed {seed}; what calls came to, and what was written:");
+    for kind in KINDS {
+        println!("{kind:24}{:12}", seen.get(kind).copied().unwrap_or(0));
+        assert!(inputs < 1000 || seen.contains_key(kind), "nothing came to {kind}");
+    }
+    let unknown = seen.keys().find(|kind| !KINDS.contains(kind));
+    assert_eq!(unknown, None, "a kind that is not in the list");
+}
+
+/// The ids of a slot: base 36 while there is such a number, then binary, and after 2³¹ numbers
+/// the first again. The largest session comes there soonest.
+#[test]
+fn ids_of_the_largest_session() {
+    const OUT: usize = 65_535;
+    let settings = Settings { heartbeat_ms: None, ..Settings::DEFAULT };
+    let mut session = Box::new(Session::<OUT, 0>::new(settings));
+    let mut buffer = [0; 64];
+    let mut writer = gotalk::Writer::new(&mut buffer);
+    let mut seen = std::collections::HashSet::new();
+    let mut old = None;
+    let mut binary = 0;
+    let last = (1u64 << 31) / OUT as u64;
+    for turn in 0..=last + 1 {
+        writer.clear();
+        let request = session.request(0, &mut writer, "x", b"").unwrap();
+        let id = *request.id().as_bytes();
+        assert_eq!(id, state::id(OUT, request.index(), turn));
+        assert!(writer.as_bytes().ends_with(&[b"r", &id[..], b"001x00000000"].concat()));
+        binary += usize::from(!id.is_ascii());
+        assert_eq!(seen.insert(id), turn <= last, "an id comes back too early, or too late");
+        // A result that is late, and one that is not.
+        for id in [old.replace(id), Some(id)].into_iter().flatten() {
+            let frame = gotalk::Frame::SingleResult { id: id.into(), payload_len: 0 };
+            let event = gotalk::Event::Frame(frame);
+            let received = session.receive(0, event, &mut writer).unwrap();
+            let is_result =
+                matches!(received, gotalk::Received::Result { request: of, .. } if of == request);
+            assert_eq!(is_result, *request.id().as_bytes() == id);
+        }
+    }
+    assert_eq!(binary as u64, last + 1 - (36u64.pow(4)).div_ceil(OUT as u64));
+}
+
+/// The model can fail: a session with other settings is found out.
+#[test]
+fn a_difference_is_noticed() {
+    let settings = Settings { answer_ms: Some(10), ..Settings::DEFAULT };
+    let mut pair = Pair::<1, 1>::new(settings, 0, true);
+    pair.model.settings.answer_ms = Some(11);
+    let request = Action::Request {
+        op: actions::Text(b"x".into()),
+        is_stream: false,
+        body: Body::Bytes(Vec::new()),
+    };
+    let found = panic::catch_unwind(move || {
+        pair.act(&request, Space::Ample);
+        pair.act(&Action::Pass { ms: 10 }, Space::Ample);
+        pair.act(&Action::Poll, Space::Ample);
+    });
+    assert!(found.is_err());
 }

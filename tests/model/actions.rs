@@ -12,7 +12,8 @@ use gotalk::Settings;
 use super::super::support::generate::Rng;
 use super::super::support::oracle::{self, Header};
 use super::Body;
-use super::pair::{MAX_NAME, MAX_PAYLOAD, Pair, Space};
+use super::pair::{Pair, Space};
+use super::reader::{MAX_NAME, MAX_PAYLOAD};
 
 /// Where choices come from.
 pub trait Source {
@@ -126,6 +127,8 @@ pub enum Action {
         unix_s: u32,
     },
     Copy,
+    /// Tries the last handles that are over on everything.
+    TryOld,
 }
 
 pub fn settings(source: &mut impl Source) -> Settings {
@@ -167,7 +170,7 @@ pub fn space(source: &mut impl Source) -> Space {
 }
 
 fn bytes(source: &mut impl Source) -> Vec<u8> {
-    let len = source.pick(&[3, 0, 1, MAX_PAYLOAD, MAX_PAYLOAD + 1, 40]);
+    let len = source.pick(&[3, 0, 1, 8, 3, 2, MAX_PAYLOAD, MAX_PAYLOAD + 1, 40]);
     let first = source.below(256) as u8;
     (0..len).map(|i| first.wrapping_add(i as u8)).collect()
 }
@@ -224,6 +227,19 @@ fn one(source: &mut impl Source, alive: &[usize], all: usize) -> usize {
 /// Ids that the peer chooses.
 const PEER_IDS: [[u8; 4]; 5] = [*b"aaaa", *b"0000", [0; 4], [0xff; 4], *b"0001"];
 
+/// The id of a part: mostly of an open stream.
+fn part_id<const OUT: usize, const IN: usize>(
+    source: &mut impl Source,
+    pair: &Pair<OUT, IN>,
+) -> [u8; 4] {
+    let open = pair.model.theirs.values().filter(|theirs| theirs.more_to_come);
+    let open: Vec<[u8; 4]> = open.map(|theirs| theirs.id).collect();
+    if open.is_empty() || source.one_in(6) {
+        return source.pick(&PEER_IDS);
+    }
+    source.pick(&open)
+}
+
 /// The id of a result: of a request of ours in flight, or of one that is over, or of none.
 fn result_id<const OUT: usize, const IN: usize>(
     source: &mut impl Source,
@@ -262,11 +278,12 @@ pub fn message<const OUT: usize, const IN: usize>(
     source: &mut impl Source,
     pair: &Pair<OUT, IN>,
 ) -> Vec<u8> {
-    let kind = source.pick(b"rrrsssppppRRSSSSEenhf");
+    let kind = source.pick(b"rrrssspppppRRSSSSEenhf");
     let mut header = Header { kind, ..Header::default() };
     let mut payload = Vec::new();
     match kind {
-        b'r' | b's' | b'p' => header.id = Some(source.pick(&PEER_IDS)),
+        b'r' | b's' => header.id = Some(source.pick(&PEER_IDS)),
+        b'p' => header.id = Some(part_id(source, pair)),
         b'R' | b'S' | b'E' | b'e' => header.id = Some(result_id(source, pair)),
         _ => {}
     }
@@ -282,7 +299,9 @@ pub fn message<const OUT: usize, const IN: usize>(
         _ => {}
     }
     if !b"hf".contains(&kind) {
-        payload = bytes(source);
+        // The end of a stream is one part in three.
+        let is_end = b"pS".contains(&kind) && source.one_in(3);
+        payload = if is_end { Vec::new() } else { bytes(source) };
         header.size = Some(payload.len() as u32);
     }
     [oracle::write(&header), payload].concat()
@@ -295,7 +314,7 @@ fn come<const OUT: usize, const IN: usize>(
 ) -> Action {
     let mut bytes = Vec::new();
     if !pair.version_came() {
-        let version: &[u8] = if source.one_in(40) { b"02" } else { b"01" };
+        let version: &[u8] = if source.one_in(100) { b"02" } else { b"01" };
         bytes.extend(version);
     }
     // An `f` ends everything: now and then only.
@@ -304,7 +323,7 @@ fn come<const OUT: usize, const IN: usize>(
         message = b"h00070000ffff".to_vec();
     }
     bytes.extend(message);
-    if source.one_in(60) {
+    if source.one_in(200) {
         bytes.extend(source.pick(&["x", "r0000g", "n00", "p"]).as_bytes());
     }
     Action::Come { bytes: Text(bytes), piece: source.pick(&[usize::MAX, usize::MAX, 1, 5, 14]) }
@@ -336,42 +355,44 @@ pub fn action<const OUT: usize, const IN: usize>(
     source: &mut impl Source,
     pair: &Pair<OUT, IN>,
 ) -> Action {
-    let is_live = pair.model.is_live();
+    // Little is left to see after the end.
+    let is_over = !pair.model.is_live() || pair.closed || pair.input_ended;
     match source.below(64) {
-        // Little is left to see after the end.
-        _ if !is_live && source.one_in(4) => Action::Reset,
-        0..=9 => Action::Request {
+        _ if is_over && source.one_in(3) => Action::Reset,
+        0..=7 => Action::Request {
             op: Text(name(source, 1)),
             is_stream: source.one_in(2),
             body: body(source),
         },
-        10..=13 => Action::RequestPart { request: ours(source, pair), body: body(source) },
-        14 | 15 => Action::RequestEnd { request: ours(source, pair) },
-        16 => Action::Forget { request: ours(source, pair) },
-        17 => Action::Notify { name: Text(name(source, 1)), body: body(source) },
-        18..=23 => Action::Respond {
+        8..=10 => Action::RequestPart { request: ours(source, pair), body: body(source) },
+        11 | 12 => Action::RequestEnd { request: ours(source, pair) },
+        13 => Action::Forget { request: ours(source, pair) },
+        14 => Action::Notify { name: Text(name(source, 1)), body: body(source) },
+        15..=20 => Action::Respond {
             request: theirs(source, pair),
             kind: source.pick(b"RSSEe"),
             wait: source.number(),
             body: body(source),
         },
-        24 | 25 => Action::RespondEnd { request: theirs(source, pair) },
-        26..=31 => Action::Poll,
-        32 | 33 => Action::Settle,
-        34..=36 => Action::Wait,
-        37..=41 => pass(source, pair),
-        42..=51 if !pair.input_ended => come(source, pair),
-        42..=59 => Action::Receive { count: source.pick(&[9, 9, 9, 1, 2]) },
+        21 | 22 => Action::RespondEnd { request: theirs(source, pair) },
+        23..=26 => Action::Poll,
+        27 | 28 => Action::Settle,
+        29..=31 => Action::Wait,
+        32..=36 => pass(source, pair),
+        37..=50 if !pair.input_ended => come(source, pair),
+        37..=59 => Action::Receive { count: source.pick(&[9, 9, 9, 1, 2]) },
+        60 if source.one_in(2) => Action::TryOld,
         60 => Action::Copy,
         61 => Action::SetLoad { load: source.pick(&[0, 1, 0x8000, u16::MAX]) },
         62 => Action::SetClock { unix_s: source.pick(&[1_423_432_930, 0, u32::MAX]) },
-        _ => match source.below(8) {
+        _ => match source.below(16) {
             0 => Action::Disconnected,
             1 | 2 => Action::Drain,
             3 | 4 => Action::Close { code: source.pick(&[0, 1, 2, 3, 77, u32::MAX]) },
             5 => Action::Reset,
             6 => Action::InputEnds,
-            _ => Action::WriteError,
+            7 => Action::WriteError,
+            _ => Action::Receive { count: 9 },
         },
     }
 }
@@ -412,6 +433,29 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             Action::SetLoad { load } => self.set_load(*load),
             Action::SetClock { unix_s } => self.set_clock(*unix_s),
             Action::Copy => self.copy(),
+            Action::TryOld => self.try_old(space),
+        }
+    }
+
+    /// What is over stays over, whatever is asked of it. (Of what is in flight, nothing is
+    /// asked.)
+    fn try_old(&mut self, space: Space) {
+        const MOST: usize = 12;
+        let body = Body::Bytes(b"late".into());
+        for request in self.model.made.saturating_sub(MOST)..=self.model.made {
+            if !self.model.ours.contains_key(&request) {
+                self.request_part(space, request, Some(&body));
+                self.request_part(space, request, None);
+                self.forget(request);
+            }
+        }
+        for request in self.model.taken.saturating_sub(MOST)..=self.model.taken {
+            if !self.model.theirs.contains_key(&request) {
+                for kind in *b"RSEe" {
+                    self.respond(space, request, kind, 1, &body);
+                }
+                self.respond_end(space, request);
+            }
         }
     }
 }

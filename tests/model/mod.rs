@@ -12,18 +12,23 @@
 //!
 //! - `state` is what the model knows, and what the application can do;
 //! - `peer` is what the peer can do, and `time` what is due;
+//! - `reader` turns the peer's bytes into what is received;
 //! - `pair` has a session and a model side by side, and compares them at every call;
 //! - `actions` chooses what to do, at random or by the bytes of a fuzzer.
 
 #![allow(dead_code, unreachable_pub)]
 
-use gotalk::SessionError;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use gotalk::{SessionError, WriteError};
 
 use super::support::oracle::Header;
 
 pub mod actions;
 pub mod pair;
 pub mod peer;
+pub mod reader;
 pub mod state;
 pub mod time;
 
@@ -114,3 +119,144 @@ pub enum Due {
 
 /// What a call comes to, and what it adds to the writer.
 pub type Outcome<T> = (Result<T, SessionError>, Vec<u8>);
+
+/// What a call came to, in a word, to be counted.
+pub trait Kind {
+    fn kind(&self) -> &'static str;
+}
+
+impl Kind for () {
+    fn kind(&self) -> &'static str {
+        "done"
+    }
+}
+
+impl Kind for Made {
+    fn kind(&self) -> &'static str {
+        "made"
+    }
+}
+
+impl Kind for Option<Due> {
+    fn kind(&self) -> &'static str {
+        match self {
+            None => "nothing due",
+            Some(Due::TimedOut(_)) => "timed out",
+            Some(Due::Lost(_)) => "lost",
+            Some(Due::Close) => "close",
+        }
+    }
+}
+
+impl Kind for Said {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Request { .. } => "request",
+            Self::StreamRequest { .. } => "stream request",
+            Self::RequestPart { .. } => "request part",
+            Self::RequestEnd { .. } => "request end",
+            Self::RequestTooLong { .. } => "request too long",
+            Self::Result { .. } => "result",
+            Self::ResultPart { .. } => "result part",
+            Self::ResultEnd { .. } => "result end",
+            Self::ErrorResult { .. } => "error result",
+            Self::RetryResult { .. } => "retry result",
+            Self::ResultTooLong { .. } => "result too long",
+            Self::Notification { .. } => "notification",
+            Self::Payload { .. } => "payload",
+            Self::Heartbeat { .. } => "heartbeat",
+            Self::Closed { .. } => "closed",
+            Self::Handled => "handled",
+        }
+    }
+}
+
+impl Kind for SessionError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::TooMany => "TooMany",
+            Self::Over => "Over",
+            Self::Parts => "Parts",
+            Self::Unsupported => "Unsupported",
+            Self::Closed => "Closed",
+            _ => "other",
+        }
+    }
+}
+
+impl Kind for WriteError {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::BufferTooSmall { .. } => "Write(BufferTooSmall)",
+            Self::NameTooLong { .. } => "Write(NameTooLong)",
+            Self::EmptyName => "Write(EmptyName)",
+            Self::EmptyPart => "Write(EmptyPart)",
+            Self::Closed => "Write(Closed)",
+            Self::Format => "Write(Format)",
+            _ => "other",
+        }
+    }
+}
+
+/// All that calls can come to, and the types of messages that can be written.
+pub const KINDS: [&str; 44] = [
+    "done",
+    "made",
+    "nothing due",
+    "timed out",
+    "lost",
+    "close",
+    "opened",
+    "request",
+    "stream request",
+    "request part",
+    "request end",
+    "request too long",
+    "result",
+    "result part",
+    "result end",
+    "error result",
+    "retry result",
+    "result too long",
+    "notification",
+    "payload",
+    "heartbeat",
+    "closed",
+    "handled",
+    "TooMany",
+    "Over",
+    "Parts",
+    "Unsupported",
+    "Closed",
+    "Write(BufferTooSmall)",
+    "Write(NameTooLong)",
+    "Write(EmptyName)",
+    "Write(EmptyPart)",
+    "Write(Closed)",
+    "Write(Format)",
+    "r",
+    "s",
+    "p",
+    "R",
+    "S",
+    "E",
+    "e",
+    "n",
+    "h",
+    "f",
+];
+
+thread_local! {
+    static SEEN: RefCell<BTreeMap<&'static str, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Counts it.
+fn saw(what: &'static str) {
+    SEEN.with_borrow_mut(|seen| *seen.entry(what).or_default() += 1);
+}
+
+/// How often each kind was seen on this thread.
+pub fn seen() -> BTreeMap<&'static str, u64> {
+    SEEN.with_borrow(BTreeMap::clone)
+}

@@ -6,17 +6,13 @@ use std::fmt::Debug;
 use std::sync::OnceLock;
 
 use gotalk::{
-    Announced, Assembler, ErrorCode, Event, Incoming, Input, Item, Message, MessageType, Outgoing,
-    Parser, Received, RequestId, Session, SessionError, Settings, WriteError, Writer,
+    Announced, ErrorCode, Event, Incoming, Input, Outgoing, Received, RequestId, Session,
+    SessionError, Settings, WriteError, Writer,
 };
 
-use super::super::support::drive;
+use super::reader::{self, Reader};
 use super::time::LONGEST;
-use super::{Body, Due, Found, Made, Model, Outcome, Payload, Room, Said};
-
-/// The longest names and payloads that the readers take.
-pub const MAX_NAME: usize = 8;
-pub const MAX_PAYLOAD: usize = 16;
+use super::{Body, Due, Found, Kind, Made, Model, Outcome, Payload, Room, Said, saw};
 
 /// More than any message of the tests takes.
 const AMPLE: usize = 4400;
@@ -31,12 +27,6 @@ pub enum Space {
     Only(usize),
     /// None at first, and a byte more at each repetition.
     Climbing,
-}
-
-#[derive(Clone)]
-enum Reader {
-    Events(Parser<MAX_NAME>),
-    Items(Assembler<MAX_PAYLOAD, MAX_NAME>),
 }
 
 #[derive(Clone)]
@@ -97,14 +87,12 @@ macro_rules! with {
 
 impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     pub fn new(settings: Settings, now: u64, by_events: bool) -> Self {
-        let reader =
-            if by_events { Reader::Events(Parser::new()) } else { Reader::Items(Assembler::new()) };
         Self {
             session: Session::new(settings),
             model: Model::new(OUT, IN, settings),
             now,
             settled: now,
-            reader,
+            reader: Reader::new(by_events),
             input_ended: false,
             queue: VecDeque::new(),
             ours: Vec::new(),
@@ -136,7 +124,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     }
 
     /// Makes a call on both. `tell` puts what the session gave in the words of the model.
-    fn attempt<R, T: Debug + PartialEq>(
+    fn attempt<R, T: Kind + Debug + PartialEq>(
         &mut self,
         space: Space,
         act: impl Fn(&mut Session<OUT, IN>, &mut Writer<'_>) -> Result<R, SessionError>,
@@ -162,7 +150,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         }
     }
 
-    fn once<R, T: Debug + PartialEq>(
+    fn once<R, T: Kind + Debug + PartialEq>(
         &mut self,
         free: usize,
         act: impl Fn(&mut Session<OUT, IN>, &mut Writer<'_>) -> Result<R, SessionError>,
@@ -191,6 +179,15 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             want.escape_ascii()
         );
         self.written += due.len();
+        saw(match &got {
+            Ok(told) => told.kind(),
+            Err(SessionError::Write(error)) => error.kind(),
+            Err(error) => error.kind(),
+        });
+        let message = due.strip_prefix(b"01").unwrap_or(&due);
+        if let Some(place) = b"rspRSEenhf".iter().position(|kind| message.first() == Some(kind)) {
+            saw(["r", "s", "p", "R", "S", "E", "e", "n", "h", "f"][place]);
+        }
         self.agree();
         got
     }
@@ -397,48 +394,22 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
 
     /// Whether the peer has begun.
     pub fn version_came(&self) -> bool {
-        match &self.reader {
-            Reader::Events(parser) => parser.offset() > 0,
-            Reader::Items(assembler) => assembler.offset() > 0,
-        }
+        self.reader.offset() > 0
     }
 
-    /// Gives bytes of the peer's to the reader, so many at a time, and keeps what it finds.
+    /// Bytes of the peer's come, so many at a time. What the reader finds waits in the queue.
     pub fn feed(&mut self, bytes: &[u8], piece: usize) {
         for chunk in bytes.chunks(piece.max(1)) {
-            let mut rest = chunk;
-            while !self.input_ended {
-                let (used, found) = match &mut self.reader {
-                    Reader::Events(parser) => {
-                        let (used, step) = parser.step(rest);
-                        (used, step.map(|step| step.map(|step| event(parser.event(rest, step)))))
-                    }
-                    Reader::Items(assembler) => {
-                        let (used, step) = assembler.step(rest);
-                        (used, step.map(|step| step.map(|step| item(assembler.item(rest, step)))))
-                    }
-                };
-                rest = &rest[used..];
-                match found {
-                    Ok(Some(found)) => self.queue.push_back(found),
-                    Ok(None) => break,
-                    Err(error) => {
-                        self.queue.push_back(Found::Error(error));
-                        self.input_ended = true;
-                    }
-                }
+            if !self.input_ended {
+                self.input_ended = self.reader.feed(chunk, &mut self.queue).is_err();
             }
         }
     }
 
     /// The peer's input ends. Between two messages there is no error.
     pub fn end_input(&mut self) {
-        let end = match &self.reader {
-            Reader::Events(parser) => parser.finish(),
-            Reader::Items(assembler) => assembler.finish(),
-        };
         self.input_ended = true;
-        match end {
+        match self.reader.finish() {
             Ok(()) => self.disconnected(),
             Err(error) => self.fail(&error),
         }
@@ -447,13 +418,13 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     /// Receives the first of what was found. If there is no room, it stays there.
     pub fn receive(&mut self, space: Space) -> Option<Result<Said, SessionError>> {
         let found = self.queue.pop_front()?;
-        let got = match (&self.reader, &found) {
-            (_, Found::Error(error)) => {
-                self.fail(error);
-                Ok(Said::Handled)
-            }
-            (Reader::Events(_), _) => self.receive_input(space, &found, as_event(&found)),
-            (Reader::Items(_), _) => self.receive_input(space, &found, as_item(&found)),
+        let got = if let Found::Error(error) = &found {
+            self.fail(error);
+            Ok(Said::Handled)
+        } else if self.reader.is_by_events() {
+            self.receive_input(space, &found, reader::as_event(&found))
+        } else {
+            self.receive_input(space, &found, reader::as_item(&found))
         };
         if got.is_err() {
             self.queue.push_front(found);
@@ -569,10 +540,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     pub fn reset(&mut self) {
         self.session.reset();
         self.model.reset();
-        self.reader = match self.reader {
-            Reader::Events(_) => Reader::Events(Parser::new()),
-            Reader::Items(_) => Reader::Items(Assembler::new()),
-        };
+        self.reader = Reader::new(self.reader.is_by_events());
         self.queue.clear();
         (self.closed, self.input_ended) = (false, false);
         self.settled = self.now;
@@ -625,73 +593,4 @@ fn make_stranger() -> (Outgoing, Incoming) {
         }
     }
     (ours.unwrap(), theirs.unwrap())
-}
-
-impl From<u32> for Payload {
-    fn from(len: u32) -> Self {
-        Self::Len(len)
-    }
-}
-
-impl From<&[u8]> for Payload {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec())
-    }
-}
-
-fn event(event: Event<'_>) -> Found {
-    match event {
-        Event::Version(_) => Found::Version,
-        Event::Frame(frame) => Found::Message(drive::convert_frame(&frame), None),
-        Event::NameTooLong { message_type, id, name_len } => {
-            let (kind, id) = (message_type.as_byte(), id.map(Into::into));
-            Found::NameTooLong { kind, id, name_len }
-        }
-        Event::Payload { data, remaining } => Found::Payload { data: data.to_vec(), remaining },
-    }
-}
-
-fn item(item: Item<'_>) -> Found {
-    match item {
-        Item::Version(_) => Found::Version,
-        Item::Message(Message { frame, payload }) => {
-            Found::Message(drive::convert_frame(&frame), Some(payload.to_vec()))
-        }
-        Item::NameTooLong { message_type, id, name_len } => {
-            let (kind, id) = (message_type.as_byte(), id.map(Into::into));
-            Found::NameTooLong { kind, id, name_len }
-        }
-        Item::PayloadTooLong(frame) => Found::PayloadTooLong(drive::convert_frame(&frame)),
-    }
-}
-
-fn as_event(found: &Found) -> Event<'_> {
-    match found {
-        Found::Version => Event::Version(1),
-        Found::Message(header, _) => Event::Frame(drive::frame(header)),
-        Found::NameTooLong { kind, id, name_len } => Event::NameTooLong {
-            message_type: MessageType::from_byte(*kind).unwrap(),
-            id: id.map(Into::into),
-            name_len: *name_len,
-        },
-        Found::Payload { data, remaining } => Event::Payload { data, remaining: *remaining },
-        Found::PayloadTooLong(_) | Found::Error(_) => panic!("{found:?} is no event"),
-    }
-}
-
-fn as_item(found: &Found) -> Item<'_> {
-    match found {
-        Found::Version => Item::Version(1),
-        Found::Message(header, payload) => Item::Message(Message {
-            frame: drive::frame(header),
-            payload: payload.as_deref().unwrap_or_default(),
-        }),
-        Found::NameTooLong { kind, id, name_len } => Item::NameTooLong {
-            message_type: MessageType::from_byte(*kind).unwrap(),
-            id: id.map(Into::into),
-            name_len: *name_len,
-        },
-        Found::PayloadTooLong(header) => Item::PayloadTooLong(drive::frame(header)),
-        Found::Payload { .. } | Found::Error(_) => panic!("{found:?} is no item"),
-    }
 }
