@@ -78,9 +78,9 @@ enum Phase {
 ///   changed. Send what is in the writer, and call again with the same arguments, the event
 ///   included. A message of the session's own takes up to
 ///   [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN) bytes.
-/// - **RAM**: 13 bytes and an index for each request of ours, 8 for each of the peer's, and
-///   some 60 more: `Session<4, 4>` has 128 bytes. With the default settings a fresh one is all
-///   zeros, so in a `static` it lies in `.bss` and takes no flash.
+/// - **RAM**: 9 bytes for each request of ours, 8 for each of the peer's, and some 60 more:
+///   `Session<4, 4>` has 128 bytes on a 32-bit target. With the default settings a fresh one
+///   is all zeros, so in a `static` it lies in `.bss` and takes no flash.
 /// - **Panics**: none, whatever the peer or the program does.
 ///
 /// The rules are in [section 10](crate::protocol#section-10) of PROTOCOL.md.
