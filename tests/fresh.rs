@@ -4,8 +4,8 @@
 use std::fmt::Debug;
 
 use gotalk::{
-    Assembler, Event, Frame, Item, Message, MessageType, Parser, RequestId, SendBuffer, Writer,
-    websocket,
+    Assembler, Event, Frame, Item, Message, MessageType, Parser, RequestId, SendBuffer, Session,
+    Settings, Writer, websocket,
 };
 
 const ID: RequestId = RequestId::new(*b"0001");
@@ -148,6 +148,38 @@ fn writers_and_buffers_keep_silent() {
     assert_eq!(format!("{messages:?}"), "Messages { remaining: 13 }");
 }
 
+#[test]
+fn a_session_shows_how_far_it_has_come_and_keeps_silent() {
+    let mut session = Session::<8, 8>::new(Settings::DEFAULT);
+    let mut parser = Parser::<64>::new();
+    let mut buffer = [0; 256];
+    let mut writer = Writer::new(&mut buffer);
+    let shown = |session: &Session, phase, requests, answers_owed| {
+        silent(session, 200);
+        let counts = format!("requests: {requests}, answers_owed: {answers_owed}");
+        assert_eq!(format!("{session:?}"), format!("Session {{ phase: {phase}, {counts}, .. }}"));
+    };
+    shown(&session, "Open", 0, 0);
+    for requests in 1..3 {
+        session.request(0, &mut writer, SECRET, SECRET).unwrap();
+        shown(&session, "Open", requests, 0);
+    }
+    let input = format!("01r~123010{SECRET}00000010{SECRET}");
+    let mut events = parser.feed(input.as_bytes());
+    while let Some(event) = events.next() {
+        session.receive(0, event.unwrap(), &mut writer).unwrap();
+    }
+    shown(&session, "Open", 2, 1);
+    session.drain();
+    shown(&session, "Draining", 2, 1);
+    session.close(7.into());
+    shown(&session, "Closing", 2, 1);
+    session.disconnected();
+    shown(&session, "Ended", 2, 1);
+    session.reset();
+    shown(&session, "Open", 0, 0);
+}
+
 /// What is handed out is shown, as text: it is for a person who looks for it.
 #[test]
 fn messages_and_events_show_what_came() {
@@ -221,9 +253,12 @@ fn a_fresh_one_lies_in_bss() {
     static ASSEMBLER: Assembler<1024> = Assembler::new();
     #[unsafe(link_section = ".bss.gotalk")]
     static SEND: SendBuffer<512> = SendBuffer::new();
+    #[unsafe(link_section = ".bss.gotalk")]
+    static SESSION: Session<4, 4> = Session::new(Settings::DEFAULT);
     assert_eq!(PARSER.clone().feed(b"01").next(), Some(Ok(Event::Version(1))));
     assert_eq!(ASSEMBLER.clone().feed(b"01").next(), Some(Ok(Item::Version(1))));
     assert!(SEND.clone().write(|writer| writer.version()).is_ok());
+    assert!(SESSION.clone().is_open());
 }
 
 /// Zeroed memory is a fresh one: as where a loader clears `.bss`.
@@ -269,5 +304,34 @@ fn zeros_are_a_fresh_one() {
         assert!(buffer.is_empty() && !buffer.is_closed());
         buffer.write(|writer| writer.notification("log", b"hi")).unwrap();
         assert_eq!(buffer.unsent(), b"n003log00000002hi");
+    }
+}
+
+#[test]
+fn zeros_are_a_fresh_session() {
+    // Safety: that zeros are a valid value is what is tested here.
+    let zeros = unsafe { std::mem::zeroed::<Session<2, 1>>() };
+    for mut session in [zeros, Session::new(Settings::DEFAULT)] {
+        let mut assembler = Assembler::<8, 8>::new();
+        let mut buffer = [0; 256];
+        let mut writer = Writer::new(&mut buffer);
+        assert_eq!(session.wait_ms(7), Some(0));
+        assert_eq!(session.poll(7, &mut writer), Ok(None));
+        session.request(7, &mut writer, "echo", "hi").unwrap();
+        session.stream_request(7, &mut writer, "up", "").unwrap();
+        let input = b"01R000000000002hir0001004echo00000000s0002002up00000000h000000000000";
+        let mut items = assembler.feed(input);
+        let mut received = 0;
+        while let Some(item) = items.next() {
+            session.receive(8, item.unwrap(), &mut writer).unwrap();
+            received += 1;
+        }
+        assert_eq!(received, 5);
+        assert_eq!(session.poll(20_007, &mut writer), Ok(None));
+        let written = "01r0000004echo00000002his0001002up00000000e0002000001f400000004busy\
+                       h000000000000";
+        assert_eq!(writer.as_bytes().escape_ascii().to_string(), written);
+        let shown = "Session { phase: Open, requests: 1, answers_owed: 1, .. }";
+        assert_eq!(format!("{session:?}"), shown);
     }
 }

@@ -10,8 +10,9 @@ mod table;
 use std::cell::RefCell;
 
 use gotalk::{
-    Error, ErrorCode, ErrorKind, Event, Field, Frame, Item, Message, MessageType, Name, Parser,
-    RequestId, WriteError,
+    Announced, Backoff, Due, Error, ErrorCode, ErrorKind, Event, Field, Frame, Item, Message,
+    MessageType, Name, Parser, Received, RequestId, Session, SessionError, Settings, WriteError,
+    Writer,
 };
 
 thread_local! {
@@ -216,6 +217,80 @@ fn every_error_prints_what_and_where() {
 }
 
 #[test]
+fn every_error_of_a_session_prints() {
+    for error in [
+        SessionError::TooMany,
+        SessionError::Over,
+        SessionError::Parts,
+        SessionError::Unsupported,
+        SessionError::Closed,
+        SessionError::Write(WriteError::BufferTooSmall { needed: 18, available: 16 }),
+    ] {
+        assert_eq!(print(&error), format!("{error:?}"));
+    }
+}
+
+/// As `Debug` does, but for the bytes of ids and payloads.
+#[test]
+fn a_session_and_what_it_says_print() {
+    let mut session = Session::<2, 2>::new(Settings::DEFAULT);
+    let mut buffer = [0; 64];
+    let mut writer = Writer::new(&mut buffer);
+    let ours = session.request(0, &mut writer, "x", "").unwrap();
+    assert_eq!(print(&ours), format!("{ours:?}"));
+    let frame = Frame::SingleRequest { id: ID, op: "echo".into(), payload_len: 2 };
+    let received = session.receive(0, Event::Frame(frame), &mut writer).unwrap();
+    let Received::Request { request: theirs, .. } = received else { panic!("{received:?}") };
+    let (ours_text, theirs_text) = (print(&ours), print(&theirs));
+    assert_eq!(theirs_text, format!("{theirs:?}").replace("(\"", "(b\""));
+    assert_eq!(
+        print(&received),
+        format!("Request {{ request: {theirs_text}, op: \"echo\", payload: 2 }}")
+    );
+    let retry = Received::RetryResult { request: ours, wait_ms: 5, payload: b"hi".as_slice() };
+    let text = print(&retry);
+    assert!(text.starts_with(&format!("RetryResult {{ request: {ours_text}, wait_ms: 5, ")));
+
+    for phase in ["Open", "Draining", "Closing", "Ended"] {
+        match phase {
+            "Open" => {}
+            "Draining" => session.drain(),
+            "Closing" => session.close(ErrorCode::ABNORMAL),
+            _ => session.disconnected(),
+        }
+        assert_eq!(print(&session), format!("{session:?}"));
+        assert!(print(&session).contains(phase));
+    }
+    for due in [Due::TimedOut(ours), Due::Lost(ours), Due::Close] {
+        assert_eq!(print(&due), format!("{due:?}"));
+    }
+    for settings in [Settings::DEFAULT, Settings::BROWSER] {
+        assert_eq!(print(&settings), format!("{settings:?}"));
+    }
+    assert_eq!(print(&Backoff::new()), format!("{:?}", Backoff::new()));
+    assert_eq!(print(&Announced(7)), "Announced(7)");
+}
+
+/// What has no payload.
+#[test]
+fn the_rest_of_what_a_session_says_prints() {
+    let mut session = Session::<1, 0>::new(Settings::DEFAULT);
+    let request = session.request(0, &mut Writer::new(&mut [0; 64]), "x", "").unwrap();
+    for received in [
+        Received::Opened,
+        Received::ResultEnd { request },
+        Received::ResultTooLong { request },
+        Received::Notification { name: "log".into(), payload: 7u32 },
+        Received::Heartbeat { load: 2, time: 3 },
+        Received::Handled,
+    ] {
+        assert_eq!(print(&received), format!("{received:?}"));
+    }
+    let closed: Received<'_, u32> = Received::Closed { code: ErrorCode::TIMEOUT };
+    assert_eq!(print(&closed), "Closed { code: ErrorCode(3, timeout) }");
+}
+
+#[test]
 #[cfg(not(feature = "heapless"))]
 #[ignore = "needs --features heapless"]
 fn owned_messages_and_their_errors_print() {}
@@ -294,6 +369,11 @@ fn every_public_type_can_be_printed() {
     formats::<gotalk::SendBuffer<8>>();
     formats::<gotalk::websocket::Messages<'_>>();
     formats::<gotalk::Writer<'_>>();
+    formats::<Session<1, 1>>();
+    formats::<gotalk::Outgoing>();
+    formats::<gotalk::Incoming>();
+    formats::<Received<'_, u32>>();
+    formats::<Received<'_, &[u8]>>();
 }
 
 #[test]
