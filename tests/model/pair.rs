@@ -27,6 +27,8 @@ pub enum Space {
     Only(usize),
     /// None at first, and a byte more at each repetition.
     Climbing,
+    /// None at first, and enough at the second call.
+    NoneFirst,
 }
 
 #[derive(Clone)]
@@ -134,18 +136,23 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         let mut free = match space {
             Space::Ample => AMPLE,
             Space::Only(free) => free.min(AMPLE),
-            Space::Climbing => 0,
+            Space::Climbing | Space::NoneFirst => 0,
         };
         loop {
             let got = self.once(free, &act, &tell, &predict);
-            match got {
-                Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. }))
-                    if space == Space::Climbing =>
+            match (got, space) {
+                (Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. })), _)
+                    if free < needed && space == Space::Climbing =>
                 {
                     // A long name is climbed in steps.
                     free += if needed - free > 100 { (needed - free) / 2 } else { 1 };
                 }
-                got => return got,
+                (Err(SessionError::Write(WriteError::BufferTooSmall { .. })), Space::NoneFirst)
+                    if free == 0 =>
+                {
+                    free = AMPLE;
+                }
+                (got, _) => return got,
             }
         }
     }
