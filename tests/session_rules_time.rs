@@ -483,3 +483,27 @@ fn rule_10_16_wait_ms_is_the_least_of_all_waits() {
         });
     }
 }
+
+/// As where a clock goes back a little, or nobody has polled for a month.
+#[test]
+fn rule_10_16_a_moment_long_past_counts_as_one_to_come() {
+    for start in STARTS {
+        with_each_reader(Settings { answer_ms: Some(1_000), ..Settings::DEFAULT }, |mut end| {
+            let at = move |ms: u32| start.wrapping_add(ms);
+            end.writes(at(0), "01");
+            let end: &mut End<1, 1> = &mut end;
+            for ms in [0u32.wrapping_sub(1), 0u32.wrapping_sub(5_000), 1 << 31, (1 << 31) + 1] {
+                assert_eq!(end.session.wait_ms(at(ms)), Some(20_000), "{ms}");
+                end.writes(at(ms), "");
+            }
+            let request = end.request(at(0), "x", "").unwrap();
+            end.sent();
+            for ms in [0u32.wrapping_sub(1), 0u32.wrapping_sub(5_000), (1 << 31) + 1_000] {
+                assert_eq!(end.session.wait_ms(at(ms)), Some(1_000), "{ms}");
+                end.writes(at(ms), "");
+            }
+            assert_eq!(end.poll(at((1 << 31) - 1)), [Due::TimedOut(request)]);
+            assert_eq!(end.sent(), "h000000000000");
+        });
+    }
+}
