@@ -30,9 +30,10 @@ impl Backoff {
         Self::with_limits(500, 5_000)
     }
 
-    /// Creates one that waits `min_ms` at first, and at most `max_ms`, in milliseconds. If
-    /// `max_ms` is less than `min_ms`, it always waits `max_ms`.
+    /// Creates one that waits `min_ms` at first, and at most `max_ms`, in milliseconds. A
+    /// `min_ms` of 0 counts as 1. If `max_ms` is less than `min_ms`, it always waits `max_ms`.
     pub const fn with_limits(min_ms: u32, max_ms: u32) -> Self {
+        let min_ms = if min_ms == 0 { 1 } else { min_ms };
         let min_ms = if min_ms < max_ms { min_ms } else { max_ms };
         Self { min_ms, max_ms, next_ms: min_ms }
     }

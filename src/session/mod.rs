@@ -68,19 +68,22 @@ enum Phase {
 /// 2. Read from the transport, for [`wait_ms`](Self::wait_ms) at most.
 /// 3. Give each event or item to [`receive`](Self::receive), and answer requests with
 ///    [`respond`](Self::respond) and its kin, at once or later.
+/// 4. If the reader fails, tell [`fail`](Self::fail); if the transport ends,
+///    [`disconnected`](Self::disconnected). Then poll until it gives
+///    [`Due::Close`](crate::Due::Close).
 ///
 /// `OUT` is the number of requests that you can have in flight, `IN` the number of the peer's
 /// that you can owe an answer, up to 65,535 each. Both can be 0.
 ///
 /// - **Time**: `now` is in milliseconds, from any clock that starts anywhere and wraps at 2³².
-///   Give every call the same clock. Poll at least every 24 days.
+///   Give every call the same clock. While a conversation lasts, poll at least every 24 days.
 /// - **All or nothing**: when the writer has no room, nothing is written and nothing has
 ///   changed. Send what is in the writer, and call again with the same arguments, the event
 ///   included. A message of the session's own takes up to
 ///   [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN) bytes.
 /// - **RAM**: 9 bytes for each request of ours, 8 for each of the peer's, and some 60 more:
-///   `Session<4, 4>` has 128 bytes on a 32-bit target. With the default settings a fresh one
-///   is all zeros, so in a `static` it lies in `.bss` and takes no flash.
+///   `Session<4, 4>` has 128 bytes. With the default settings a fresh one is all zeros, so in
+///   a `static` it lies in `.bss` and takes no flash.
 /// - **Panics**: none, whatever the peer or the program does.
 ///
 /// The rules are in [section 10](crate::protocol#section-10) of PROTOCOL.md.
@@ -127,7 +130,7 @@ pub struct Session<const OUT: usize = 8, const IN: usize = 8> {
     received_at: u32,
     /// When a heartbeat was written last.
     beat_at: u32,
-    /// Moments at which `clock_s` was the time of day, and what it was.
+    /// A moment, and the time of day at that moment.
     clock_ms: u32,
     clock_s: u32,
     load: u16,
@@ -144,7 +147,7 @@ const HAS_CLOCK: u8 = 4;
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// The most that [`receive`](Self::receive) and [`poll`](Self::poll) write in one call, in
-    /// bytes, the version included. With so many bytes free they cannot fail.
+    /// bytes, the version included. With so many bytes free they cannot fail for want of room.
     pub const MAX_REPLY_LEN: usize = receive::MAX_REPLY_LEN;
 
     /// Creates a session at the start of a conversation.

@@ -2,11 +2,13 @@
 //!
 //! The id of a request tells its slot: ids count `number`s, and the slot is the number modulo
 //! `OUT`. So a result finds its request without a search. Each time a slot becomes free, its
-//! number goes up by `OUT`, and a number comes back only after 2³¹ of them. A result or a
-//! handle belongs to the request in a slot if the number is the same.
+//! number goes up by `OUT`. The slot that has been free for longest is taken first, so that a
+//! number comes back as late as can be, after some 2³¹ requests. A result or a handle belongs
+//! to the request in a slot if the number is the same.
 //!
-//! Free slots form a list through `time`. A link counts from the slot behind, so that in a
-//! table of zeros each slot leads to the next one.
+//! Free slots form a queue, linked through `time`. A link counts from the slot behind, and
+//! the end of the queue from the last slot, so that in a table of zeros each slot leads to the
+//! next one. Whether the queue is empty, `in_flight` says.
 
 use crate::wire::frame::Header;
 use crate::wire::message_type::MessageType;
@@ -21,8 +23,9 @@ use super::{Phase, Session, left};
 /// [`Session::stream_request`] give it, and [`Received`](crate::Received) has it beside the
 /// result.
 ///
-/// It stands for one request for ever: once that is over, every call with it gives
-/// [`Over`](SessionError::Over). (In truth, a number comes back after 2³¹ requests.)
+/// It stands for one request: once that is over, every call with it gives
+/// [`Over`](SessionError::Over). (In truth, a number comes back after 2³¹ / `OUT` requests in
+/// its slot.)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Outgoing {
@@ -69,8 +72,8 @@ struct Slot {
     /// The number of the request, with the top bit set while it is in flight; of a free slot,
     /// that of its next request, or less if that is the first one, whose number is the index.
     number: u32,
-    /// When something happened to the request last; of a free slot, how far the next free one
-    /// is from the next slot.
+    /// When something happened to the request last; of a free slot, how far the next one in
+    /// the queue is from the slot behind.
     time: u32,
 }
 
@@ -79,8 +82,10 @@ pub(crate) struct OutgoingTable<const OUT: usize> {
     slots: [Slot; OUT],
     /// Whether more parts of the request may be written.
     open: [bool; OUT],
-    /// The first free slot, or `OUT`.
+    /// The free slot that is taken next.
     free: u16,
+    /// The last of the queue, as its distance behind slot `OUT - 1`.
+    last: u16,
     pub(crate) in_flight: u16,
     /// Where a search through all slots goes on.
     pub(crate) cursor: u16,
@@ -94,12 +99,23 @@ impl<const OUT: usize> OutgoingTable<OUT> {
         // In a constant, so that the zeros are not written one by one.
         const {
             let slots = [Slot { number: 0, time: 0 }; OUT];
-            Self { slots, open: [false; OUT], free: 0, in_flight: 0, cursor: 0, deadline: 0 }
+            Self {
+                slots,
+                open: [false; OUT],
+                free: 0,
+                last: 0,
+                in_flight: 0,
+                cursor: 0,
+                deadline: 0,
+            }
         }
     }
 
     /// The handle that the next request will have.
     fn next(&self) -> Option<Outgoing> {
+        if usize::from(self.in_flight) >= OUT {
+            return None;
+        }
         let index = u32::from(self.free);
         let slot = self.slots.get(index as usize)?;
         Some(Outgoing { number: slot.number.max(index), index })
@@ -150,8 +166,14 @@ impl<const OUT: usize> OutgoingTable<OUT> {
         let Some(slot) = self.slots.get_mut(request.index()) else { return };
         let next = request.number.wrapping_add(OUT as u32);
         slot.number = if next & BINARY == 0 { next } else { 0 };
-        slot.time = u32::from(self.free).wrapping_sub(request.index).wrapping_sub(1);
-        self.free = request.index as u16;
+        let end = (OUT as u32).wrapping_sub(1);
+        let last = end.wrapping_sub(self.last.into());
+        if usize::from(self.in_flight) >= OUT {
+            self.free = request.index as u16;
+        } else if let Some(slot) = self.slots.get_mut(last as usize) {
+            slot.time = request.index.wrapping_sub(last).wrapping_sub(1);
+        }
+        self.last = end.wrapping_sub(request.index) as u16;
         self.in_flight = self.in_flight.wrapping_sub(1);
     }
 
@@ -194,7 +216,8 @@ impl<const OUT: usize> OutgoingTable<OUT> {
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// Makes a request, `r`. Its result comes from [`receive`](Self::receive), or its end from
-    /// [`poll`](Self::poll): of results, timeouts and losses, each request gets exactly one.
+    /// [`poll`](Self::poll): each request that you do not forget gets exactly one result, timeout
+    /// or loss.
     /// You need not wait until the peer's version has come.
     ///
     /// # Errors
@@ -309,7 +332,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// Gives up a request: its result will be dropped, and its slot is free. The peer is not
-    /// told, so end a stream first. If the request is over, this does nothing.
+    /// told. If it is a stream, call [`request_end`](Self::request_end) first. If the request
+    /// is over, this does nothing.
     pub fn forget(&mut self, request: Outgoing) {
         if self.outgoing.slot(request).is_some() {
             self.outgoing.release(request);

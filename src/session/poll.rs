@@ -35,7 +35,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) if the writer has no room: send what is
     /// in it, and call again. It cannot happen with [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN)
-    /// bytes free.
+    /// bytes free. [`Closed`](WriteError::Closed) if you have written a protocol error
+    /// yourself: use [`close`](Self::close).
     pub fn poll(&mut self, now: u32, writer: &mut Writer<'_>) -> Result<Option<Due>, WriteError> {
         self.start(now);
         if self.is_live() {
@@ -43,15 +44,11 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
                 writer.version()?;
                 self.flags |= GREETED;
             }
-            let silence = self.settings.silence_ms();
             if self.phase == Phase::Draining && self.is_idle() {
                 self.disconnected();
-            } else if silence.is_some_and(|silence| has_passed(now, self.received_at, silence)) {
-                self.close(ErrorCode::TIMEOUT);
             }
         }
-        if self.phase == Phase::Closing {
-            let last = self.outgoing.deadline;
+        if let Some(last) = self.last_word(now) {
             let header = Header { last, ..Header::new(MessageType::ProtocolError) };
             match self.send(writer, &header, Name::default(), &[]) {
                 // The program has written one itself.
@@ -76,6 +73,16 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
             self.beat_at = now;
         }
         Ok(None)
+    }
+
+    /// The code of the protocol error that is to be written now, if one is.
+    fn last_word(&self, now: u32) -> Option<u32> {
+        if self.phase == Phase::Closing {
+            return Some(self.outgoing.deadline);
+        }
+        let silence = self.settings.silence_ms()?;
+        let is_silent = self.is_live() && has_passed(now, self.received_at, silence);
+        if is_silent { Some(ErrorCode::TIMEOUT.into()) } else { None }
     }
 
     /// Ends a request whose time is over.
@@ -117,7 +124,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// Sets the clock that heartbeats carry: at `now` it is `unix_s` seconds since 1970-01-01
-    /// 00:00 UTC. Before that, they carry 0 ([rule 7.10](crate::protocol#rule-7-10)).
+    /// 00:00 UTC. Before that, they carry 0 ([rule 7.10](crate::protocol#rule-7-10)). Set it
+    /// again after 49 days without a heartbeat.
     pub fn set_clock(&mut self, now: u32, unix_s: u32) {
         self.flags |= HAS_CLOCK;
         self.clock_ms = now;

@@ -53,8 +53,8 @@ pub enum Received<'a, P> {
         /// The request to answer.
         request: Incoming,
     },
-    /// A part of a streamed request is too long for the reader. The session has answered with
-    /// an error result, and the request is over.
+    /// A part of a streamed request is too long for the [`Assembler`](crate::Assembler). The
+    /// session has answered with an error result, and the request is over.
     RequestTooLong {
         /// The request, which is over.
         request: Incoming,
@@ -94,7 +94,7 @@ pub enum Received<'a, P> {
         /// Why, in plain text.
         payload: P,
     },
-    /// The result is too long for the reader, which skips it. The request is over.
+    /// The result is too long for the [`Assembler`](crate::Assembler), which skips it. The request is over.
     ResultTooLong {
         /// The request.
         request: Outgoing,
@@ -258,14 +258,16 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// [`Item`].
     ///
     /// The session answers by itself what the program need not see: a request for which there
-    /// is no room, or whose name or payload is too long for the reader. What belongs to no
-    /// request in flight is dropped with its payload.
+    /// is no room, or whose name or payload is too long for the reader. A result or a
+    /// part that belongs to no request in flight is dropped with its payload.
     ///
     /// # Errors
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) if the writer has no room for such an
     /// answer: send what is in the writer, and call again with the same `input`. It cannot
     /// happen with [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN) bytes free.
+    /// [`Closed`](WriteError::Closed) if you have written a protocol error yourself: use
+    /// [`close`](Self::close).
     pub fn receive<'a, I: Input<'a>>(
         &mut self,
         now: u32,

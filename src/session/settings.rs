@@ -11,7 +11,7 @@
 /// # assert!(session.is_open());
 /// ```
 ///
-/// An interval of 0 counts as 1 ms, and one of more than 24 days (2³¹ - 1 ms) as that.
+/// An interval of 0 counts as 1 ms, and one of more than 24 days as 24 days.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Settings {
@@ -20,8 +20,9 @@ pub struct Settings {
     /// ([rule 7.9](crate::protocol#rule-7-9)). `None` writes none.
     pub heartbeat_ms: Option<u32>,
     /// How long nothing may be received before the session closes with the code
-    /// [`TIMEOUT`](crate::ErrorCode::TIMEOUT), in milliseconds. `None` by default: there is no
-    /// limit, because servers of the Go package send no heartbeats.
+    /// [`TIMEOUT`](crate::ErrorCode::TIMEOUT), in milliseconds. At first it counts from when
+    /// our version was written. `None` by default: there is no limit, because servers of the
+    /// Go package send no heartbeats.
     ///
     /// What counts is when an event or an item came. An [`Assembler`](crate::Assembler) gives
     /// one when a message is complete, so its longest message must arrive within this time.
@@ -83,12 +84,15 @@ pub(crate) struct Stored {
 const HEARTBEAT_MS: u32 = interval(Settings::DEFAULT.heartbeat_ms);
 const RETRY_AFTER_MS: u32 = 500;
 
+/// 24 days. It leaves 20 hours in which a late `poll` still sees that 2³¹ ms have not passed.
+const LONGEST: u32 = 24 * 24 * 60 * 60 * 1000;
+
 /// The interval in a form without a tag: 0 is none.
 const fn interval(ms: Option<u32>) -> u32 {
     match ms {
         None => 0,
         Some(0) => 1,
-        Some(ms) if ms > i32::MAX as u32 => i32::MAX as u32,
+        Some(ms) if ms > LONGEST => LONGEST,
         Some(ms) => ms,
     }
 }
