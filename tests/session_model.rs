@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `GOTALK_SEED` gives other conversations. A failure names its conversation and shows what
-//! happened in it; `GOTALK_FIRST` with that number and `GOTALK_INPUTS=1` makes it again.
+//! happened in it; `GOTALK_FIRST` with that number and `GOTALK_INPUTS=1` makes it again, and
+//! `GOTALK_SAVE` names a file for it, in the form that the fuzz target `session` reads.
 
 mod model;
 mod support;
@@ -16,6 +17,7 @@ use std::panic;
 
 use gotalk::{Session, Settings};
 use model::actions::{self, Action};
+use model::converse::{self, Recorder};
 use model::pair::{Pair, Space};
 use model::{Body, KINDS, seen, state};
 use support::generate::Rng;
@@ -29,32 +31,12 @@ fn variable(name: &str, default: u64) -> u64 {
 /// One conversation.
 fn one(seed: u64, number: u64, show: bool) {
     let mut rng = Rng::new(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
-    match rng.below(8) {
-        0 | 1 => converse::<1, 1>(&mut rng, show),
-        2 | 3 => converse::<2, 2>(&mut rng, show),
-        4 | 5 => converse::<4, 4>(&mut rng, show),
-        6 => converse::<0, 3>(&mut rng, show),
-        _ => converse::<3, 0>(&mut rng, show),
+    let most = rng.below(160);
+    let mut recorder = Recorder { rng, bytes: Vec::new() };
+    converse::run(&mut recorder, most, show);
+    if let Some(file) = std::env::var_os("GOTALK_SAVE") {
+        std::fs::write(file, recorder.bytes).unwrap();
     }
-}
-
-fn converse<const OUT: usize, const IN: usize>(rng: &mut Rng, show: bool) {
-    let settings = actions::settings(rng);
-    let now = actions::start(rng);
-    let by_events = rng.one_in(2);
-    if show {
-        println!("Session<{OUT}, {IN}> at {now}, by events: {by_events}, {settings:?}");
-    }
-    let mut pair = Pair::<OUT, IN>::new(settings, now, by_events);
-    for _ in 0..rng.below(160) {
-        let action = actions::action(rng, &pair);
-        let space = actions::space(rng);
-        if show {
-            println!("at {}: {action:?}, {space:?}", pair.now);
-        }
-        pair.act(&action, space);
-    }
-    pair.act(&Action::TryOld, Space::Ample);
 }
 
 #[test]

@@ -6,8 +6,11 @@
 
 pub mod chunking;
 pub mod differential;
+#[path = "../../tests/model/mod.rs"]
+pub mod model;
 pub mod noise;
 pub mod round_trip;
+pub mod session;
 #[path = "../../tests/support/mod.rs"]
 pub(crate) mod support;
 

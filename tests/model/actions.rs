@@ -14,11 +14,17 @@ use super::super::support::oracle::{self, Header};
 use super::Body;
 use super::pair::{Pair, Space};
 use super::reader::{MAX_NAME, MAX_PAYLOAD};
+use super::state::Phase;
 
 /// Where choices come from.
 pub trait Source {
     /// A number below `end`, which is 1 to 256.
     fn below(&mut self, end: usize) -> usize;
+
+    /// Whether nothing is left to choose from.
+    fn is_used_up(&self) -> bool {
+        false
+    }
 
     fn one_in(&mut self, n: usize) -> bool {
         // Where nothing is left to choose from, the usual thing.
@@ -48,6 +54,10 @@ impl Source for Bytes<'_> {
         let (byte, rest) = self.0.split_first().unwrap_or((&0, &[]));
         self.0 = rest;
         usize::from(*byte) % end
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -357,7 +367,9 @@ pub fn action<const OUT: usize, const IN: usize>(
 ) -> Action {
     // Little is left to see after the end.
     let is_over = !pair.model.is_live() || pair.closed || pair.input_ended;
+    let is_closing = matches!(pair.model.phase, Phase::Closing(_));
     match source.below(64) {
+        _ if is_closing && source.one_in(3) => the_end(source),
         _ if is_over && source.one_in(3) => Action::Reset,
         0..=7 => Action::Request {
             op: Text(name(source, 1)),
@@ -385,15 +397,20 @@ pub fn action<const OUT: usize, const IN: usize>(
         60 => Action::Copy,
         61 => Action::SetLoad { load: source.pick(&[0, 1, 0x8000, u16::MAX]) },
         62 => Action::SetClock { unix_s: source.pick(&[1_423_432_930, 0, u32::MAX]) },
-        _ => match source.below(16) {
-            0 => Action::Disconnected,
-            1 | 2 => Action::Drain,
-            3 | 4 => Action::Close { code: source.pick(&[0, 1, 2, 3, 77, u32::MAX]) },
-            5 => Action::Reset,
-            6 => Action::InputEnds,
-            7 => Action::WriteError,
-            _ => Action::Receive { count: 9 },
-        },
+        _ if source.one_in(2) => the_end(source),
+        _ => Action::Receive { count: 9 },
+    }
+}
+
+/// One of the ways in which a conversation ends.
+fn the_end(source: &mut impl Source) -> Action {
+    match source.below(8) {
+        0 => Action::Disconnected,
+        1 | 2 => Action::Drain,
+        3 | 4 => Action::Close { code: source.pick(&[0, 1, 2, 3, 77, u32::MAX]) },
+        5 => Action::Reset,
+        6 => Action::InputEnds,
+        _ => Action::WriteError,
     }
 }
 

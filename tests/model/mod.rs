@@ -14,7 +14,7 @@
 //! - `peer` is what the peer can do, and `time` what is due;
 //! - `reader` turns the peer's bytes into what is received;
 //! - `pair` has a session and a model side by side, and compares them at every call;
-//! - `actions` chooses what to do, at random or by the bytes of a fuzzer.
+//! - `actions` chooses what to do, at random or by the bytes of a fuzzer, and `converse` does it.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -26,6 +26,7 @@ use gotalk::{SessionError, WriteError};
 use super::support::oracle::Header;
 
 pub mod actions;
+pub mod converse;
 pub mod pair;
 pub mod peer;
 pub mod reader;
