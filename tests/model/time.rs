@@ -6,29 +6,24 @@ use super::super::support::oracle::{self, Header};
 use super::state::Phase;
 use super::{Due, Model, Outcome, Room};
 
-/// Whether a `poll` that has no room for the last word has decided to end the conversation all
-/// the same. By the rules nothing has changed then.
-pub const DECIDES_WITHOUT_ROOM: bool = true;
-
 /// The longest interval: half of the clock's range.
 pub const LONGEST: u64 = (1 << 31) - 1;
 
+/// The longest interval that a setting can have: 24 days.
+const LONGEST_SETTING: u64 = 24 * 24 * 60 * 60 * 1000;
+
 /// An interval of the settings, in the sense of their documentation.
 pub fn interval(ms: Option<u32>) -> Option<u64> {
-    ms.map(|ms| u64::from(ms).clamp(1, LONGEST))
+    ms.map(|ms| u64::from(ms).clamp(1, LONGEST_SETTING))
 }
 
 impl Model {
     /// What a call at `now` does. `told` is what the session reported, for where it may choose.
     pub fn poll(&mut self, now: u64, room: Room, told: Option<Due>) -> Outcome<Option<Due>> {
         let mut bytes = Vec::new();
-        let before = self.phase;
         let result = self.due(now, room, told, &mut bytes);
         if result.is_err() {
             assert!(bytes.is_empty(), "all or nothing");
-            if !DECIDES_WITHOUT_ROOM {
-                self.phase = before;
-            }
         }
         (result.map_err(Into::into), bytes)
     }
@@ -48,11 +43,14 @@ impl Model {
             }
             if self.phase == Phase::Draining && self.is_idle() {
                 self.disconnected();
-            } else if self.silence_at().is_some_and(|at| at <= now) {
-                self.phase = Phase::Closing(3);
             }
         }
-        if let Phase::Closing(code) = self.phase {
+        let code = match self.phase {
+            Phase::Closing(code) => Some(code),
+            _ if self.is_live() && self.silence_at().is_some_and(|at| at <= now) => Some(3),
+            _ => None,
+        };
+        if let Some(code) = code {
             let header = Header { kind: b'f', code: Some(code), ..Header::default() };
             match self.send(room, &oracle::write(&header)) {
                 Ok(written) => bytes.extend(written),
