@@ -336,22 +336,47 @@ fn rule_10_03_no_id_comes_back_before_2_31_numbers() {
     static SESSION: Mutex<Session<65_535, 0>> = Mutex::new(Session::new(Settings::DEFAULT));
     let mut session = SESSION.lock().unwrap();
     let mut buffer = [0; 32];
-    let mut next = || {
-        let mut writer = Writer::new(&mut buffer);
-        let request = session.request(0, &mut writer, "x", "").unwrap();
-        session.forget(request);
-        assert_eq!(request.index(), 0);
-        *request.id().as_bytes()
+    let mut next = |session: &mut Session<65_535, 0>| {
+        session.request(0, &mut Writer::new(&mut buffer), "x", "").unwrap()
     };
+    // All other slots are held, so that the first one is taken again and again.
+    let mut request = next(&mut session);
+    for _ in 1..65_535 {
+        next(&mut session);
+    }
     let mut ids = HashSet::new();
-    let mut last = [0; 4];
     // 65,535 times 32,768 is 0x7fff8000, the last of these numbers.
     for _ in 0..=32_768 {
-        last = next();
-        assert!(ids.insert(last));
+        assert_eq!(request.index(), 0);
+        assert!(ids.insert(request.id()));
+        if ids.len() == 32_769 {
+            assert_eq!(request.id().as_bytes(), b"\xff\xff\x80\x00");
+        }
+        session.forget(request);
+        request = next(&mut session);
     }
-    assert_eq!(last, *b"\xff\xff\x80\x00");
-    assert_eq!(next(), *b"0000");
+    assert_eq!(request.id().as_bytes(), b"0000");
+}
+
+#[test]
+fn rule_10_03_the_slot_that_was_free_for_longest_is_taken_first() {
+    let mut session = Session::<3, 0>::new(Settings::DEFAULT);
+    let mut buffer = [0; 64];
+    let mut next = |session: &mut Session<3, 0>| {
+        session.request(0, &mut Writer::new(&mut buffer), "x", "").unwrap()
+    };
+    // One at a time, the ids count.
+    for id in [b"0000", b"0001", b"0002", b"0003", b"0004", b"0005", b"0006"] {
+        let request = next(&mut session);
+        assert_eq!(request.id().as_bytes(), id);
+        session.forget(request);
+    }
+    let [first, second, third] = [(); 3].map(|()| next(&mut session));
+    assert_eq!([first, second, third].map(Outgoing::index), [1, 2, 0]);
+    for request in [third, first, second] {
+        session.forget(request);
+    }
+    assert_eq!([(); 3].map(|()| next(&mut session).index()), [0, 1, 2]);
 }
 
 #[test]

@@ -319,22 +319,17 @@ fn call<const OUT: usize, const IN: usize, T: PartialEq + Debug>(
         let wait = now.map(|now| session.wait_ms(now));
         (format!("{session:?}"), session.is_idle(), wait)
     };
-    // But for the phase: a `poll` that has no room for the `f` has noticed the silence.
-    let without_phase = |session: &Session<OUT, IN>| {
-        let (shown, is_idle, wait) = state(session);
-        (shown.split_once("requests").unwrap().1.to_owned(), is_idle, wait)
-    };
     let mut only_once = session.clone();
     let mut all_needed = None;
     for size in 0.. {
-        let before = without_phase(session);
+        let before = state(session);
         let mut buffer = vec![0xee; BEFORE.len() + size];
         let mut writer = Writer::new(&mut buffer);
         writer.heartbeat(0, 0).unwrap();
         let result = f(session, &mut writer);
         if let Err(SessionError::Write(WriteError::BufferTooSmall { needed, available })) = result {
             assert_eq!(writer.as_bytes(), BEFORE, "written, but refused");
-            assert_eq!(without_phase(session), before);
+            assert_eq!(state(session), before);
             assert_eq!(available, size);
             assert_eq!(*all_needed.get_or_insert(needed), needed);
             assert!(size < needed && needed < 10_000);
@@ -345,7 +340,7 @@ fn call<const OUT: usize, const IN: usize, T: PartialEq + Debug>(
         let bytes = &writer.as_bytes()[BEFORE.len()..];
         assert_eq!(bytes.len(), size);
         if result.is_err() {
-            assert_eq!(without_phase(session), before);
+            assert_eq!(state(session), before);
         }
 
         let mut large = [0; 10_000];
