@@ -11,6 +11,8 @@
 #![no_std]
 #![no_main]
 
+mod session;
+
 #[cfg(feature = "formatting")]
 use core::fmt::{self, Write};
 use core::fmt::{Debug, Display};
@@ -47,6 +49,7 @@ extern "C" fn _start() -> ! {
     sending::<64>(SendBuffer::default());
     sending::<0>(SendBuffer::new());
     cutting();
+    session::conversing();
     vocabulary();
     #[cfg(feature = "heapless")]
     in_heapless();
