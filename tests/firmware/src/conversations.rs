@@ -49,7 +49,13 @@ pub const ALL: &[Conversation] = &[
     conversation(
         "a long name",
         b"01r0001023an operation that does not even fit00000002hir0002004echo00000002hi",
-        b"01E000100000011unknown operationR000200000002hi",
+        b"01E000100000008too longR000200000002hi",
+    ),
+    // Nor does it say when to come back: one stream at a time is all that this device takes.
+    conversation(
+        "two streams at once",
+        b"01s0001005upper00000002his0002005upper00000002hip000200000002hop000100000000",
+        b"01S000100000002HIe0002000001f400000004busyS000100000000",
     ),
     // The Go server answers in the order in which its threads are done.
     conversation(

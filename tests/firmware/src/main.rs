@@ -11,54 +11,60 @@
 mod conversations;
 mod line;
 
-use gotalk::{Error, ErrorKind, Event, Frame, Parser, RequestId, WriteError, Writer};
+use gotalk::{
+    Announced, Due, Error, ErrorKind, Incoming, Parser, Received, Session, SessionError, Settings,
+    Writer,
+};
 use gotalk_firmware::{board, println};
 use line::Line;
 
 gotalk_firmware::entry!(main);
 
 /// The longest operation that this device has, with some room: requests for longer
-/// ones are refused by the parser, and need no buffer.
+/// ones are refused by the session, and need no buffer.
 const LONGEST_NAME: usize = 32;
 
+/// It asks nothing itself, and owes two answers at most, of which one may be a stream.
+type Requests = Session<0, 2>;
+const SETTINGS: Settings = Settings { streams: 1, ..Settings::DEFAULT };
+
 /// Talks to one client until the line is closed.
-fn serve(line: &mut Line) -> Result<(), WriteError> {
+fn serve(line: &mut Line) -> Result<(), SessionError> {
     let mut parser = Parser::<LONGEST_NAME>::new();
+    let mut session = Requests::new(SETTINGS);
     let mut task = Task::None;
-    let mut stream = None;
     let mut received = [0; 16];
-    // The longest thing that is written at once is the header of a result.
-    let mut buffer = [0; 32];
+    // The longest thing that is written at once is an answer of the session's own.
+    let mut buffer = [0; Requests::MAX_REPLY_LEN];
     let mut writer = Writer::new(&mut buffer);
 
-    // Both ends send their version at once, without waiting for the other's.
-    writer.version()?;
-    line.send(&mut writer);
-
-    while let Some(bytes) = line.receive(&mut received) {
+    loop {
+        // The version, heartbeats, and the last word before the end; never in the middle of a
+        // payload that has been announced. Of its own requests the device has none, so none
+        // can time out or be lost.
+        if let Task::None = task {
+            let due = session.poll(line.millis(), &mut writer)?;
+            line.send(&mut writer);
+            if let Some(Due::Close) = due {
+                return Ok(());
+            }
+        }
+        let Some(bytes) = line.receive(&mut received) else { break };
         let mut events = parser.feed(bytes);
         while let Some(event) = events.next() {
-            match event {
-                Ok(Event::Frame(frame)) => {
-                    task = begin(line, &mut writer, frame, &mut stream)?;
-                    if let Task::None = task {
-                        events.skip_payload();
-                    }
-                }
-                Ok(Event::Payload { data, .. }) => task.go_on(line, data),
-                Ok(Event::NameTooLong { id: Some(id), .. }) => {
-                    writer.error_result(id, b"unknown operation")?;
-                    line.send(&mut writer);
-                }
-                Ok(Event::NameTooLong { id: None, .. } | Event::Version(_)) => {}
+            let event = match event {
+                Ok(event) => event,
                 Err(error) => {
-                    // Nothing after it can be understood. Say why, and hang up.
-                    if let Some(code) = error.protocol_code() {
-                        writer.protocol_error(code)?;
-                        line.send(&mut writer);
-                    }
-                    return Ok(());
+                    // Nothing after it can be understood. `poll` says why, and hangs up.
+                    session.fail(&error);
+                    break;
                 }
+            };
+            let received = session.receive(line.millis(), event, &mut writer)?;
+            line.send(&mut writer);
+            match received {
+                Received::Payload { data, remaining } => task.go_on(line, data, remaining),
+                received => task = begin(line, &mut writer, &mut session, received)?,
             }
         }
     }
@@ -81,38 +87,33 @@ enum Task {
 fn begin(
     line: &mut Line,
     writer: &mut Writer<'_>,
-    frame: Frame<'_>,
-    stream: &mut Option<RequestId>,
-) -> Result<Task, WriteError> {
-    let task = match frame {
-        Frame::SingleRequest { id, op, payload_len } => match op.as_bytes() {
+    session: &mut Requests,
+    received: Received<'_, u32>,
+) -> Result<Task, SessionError> {
+    let task = match received {
+        Received::Request { request, op, payload: len } => match op.as_bytes() {
             // As long as the request. The header goes now, the payload piece by piece.
             b"echo" | b"blob" => {
-                writer.frame(&Frame::SingleResult { id, payload_len })?;
+                session.respond(writer, request, Announced(len))?;
                 Task::Echo
             }
             b"nothing" => {
-                writer.single_result(id, b"")?;
+                session.respond(writer, request, b"")?;
                 Task::None
             }
-            unknown => return refuse(line, writer, id, unknown),
+            unknown => return refuse(line, writer, session, request, unknown),
         },
-        Frame::StreamRequest { id, op, payload_len } => match op.as_bytes() {
-            b"upper" if stream.is_none() => {
-                *stream = Some(id);
-                upper(writer, id, payload_len)?
-            }
-            unknown => return refuse(line, writer, id, unknown),
+        Received::StreamRequest { request, op, payload: len } => match op.as_bytes() {
+            b"upper" => upper(writer, session, request, len)?,
+            unknown => return refuse(line, writer, session, request, unknown),
         },
-        Frame::StreamRequestPart { id, payload_len } if *stream == Some(id) => {
-            if payload_len == 0 {
-                *stream = None;
-                writer.stream_result_end(id)?;
-            }
-            upper(writer, id, payload_len)?
+        Received::RequestPart { request, payload: len } => upper(writer, session, request, len)?,
+        Received::RequestEnd { request } => {
+            session.respond_end(writer, request)?;
+            Task::None
         }
-        // Parts of what was refused, and notifications that this device has no use for.
-        // It asks nothing itself, so there are no results to wait for.
+        // Notifications, which this device has no use for, and what the session has dealt
+        // with. It asks nothing itself, so there are no results.
         _ => Task::None,
     };
     line.send(writer);
@@ -120,10 +121,15 @@ fn begin(
 }
 
 /// Each part of a request is answered by a part of a result.
-fn upper(writer: &mut Writer<'_>, id: RequestId, payload_len: u32) -> Result<Task, WriteError> {
+fn upper(
+    writer: &mut Writer<'_>,
+    session: &mut Requests,
+    request: Incoming,
+    len: u32,
+) -> Result<Task, SessionError> {
     // An empty part of a result would end it.
-    if payload_len > 0 {
-        writer.frame(&Frame::StreamResult { id, payload_len })?;
+    if len > 0 {
+        session.respond_part(writer, request, Announced(len))?;
     }
     Ok(Task::Upper)
 }
@@ -132,12 +138,13 @@ fn upper(writer: &mut Writer<'_>, id: RequestId, payload_len: u32) -> Result<Tas
 fn refuse(
     line: &mut Line,
     writer: &mut Writer<'_>,
-    id: RequestId,
+    session: &mut Requests,
+    request: Incoming,
     op: &[u8],
-) -> Result<Task, WriteError> {
+) -> Result<Task, SessionError> {
     let text = [b"unknown operation \"", op, b"\""];
-    let payload_len = text.iter().map(|part| part.len() as u32).sum();
-    writer.frame(&Frame::ErrorResult { id, payload_len })?;
+    let len = text.iter().map(|part| part.len() as u32).sum();
+    session.respond_error(writer, request, Announced(len))?;
     line.send(writer);
     for part in text {
         line.send_bytes(part);
@@ -146,7 +153,7 @@ fn refuse(
 }
 
 impl Task {
-    fn go_on(&self, line: &mut Line, data: &[u8]) {
+    fn go_on(&mut self, line: &mut Line, data: &[u8], remaining: u32) {
         match self {
             Self::None => {}
             Self::Echo => line.send_bytes(data),
@@ -155,6 +162,9 @@ impl Task {
                     line.send_bytes(&[byte.to_ascii_uppercase()]);
                 }
             }
+        }
+        if remaining == 0 {
+            *self = Self::None;
         }
     }
 }
