@@ -5,8 +5,9 @@
 //! Lifetimes that a bound makes concrete are `'static` here.
 
 use gotalk::{
-    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Items, Message, Name, Parser,
-    PayloadWriter, RequestId, Step, WriteError, Writer,
+    Assembler, Backoff, Due, Error, ErrorCode, Event, Events, Frame, Incoming, Item, Items,
+    Message, Name, Outgoing, Parser, PayloadWriter, Received, RequestId, Session, SessionError,
+    Settings, Step, WriteError, Writer,
 };
 
 /// The longest payload that the assembler here takes.
@@ -162,4 +163,89 @@ pub const ASSEMBLING: Assembling = Assembling {
     items_next: Items::next,
     items_remaining: Items::remaining,
     items_offset: Items::offset,
+};
+
+type Out = Writer<'static>;
+type Bytes = &'static [u8];
+type Asked = Result<Outgoing, SessionError>;
+type Done = Result<(), SessionError>;
+type ReceiveEvent =
+    fn(&mut Session, u32, Event<'static>, &mut Out) -> Result<Received<'static, u32>, WriteError>;
+type ReceiveItem =
+    fn(&mut Session, u32, Item<'static>, &mut Out) -> Result<Received<'static, Bytes>, WriteError>;
+type Ask = fn(&mut Session, u32, &mut Out, Name<'static>, Bytes) -> Asked;
+type Respond = fn(&mut Session, &mut Out, Incoming, Bytes) -> Done;
+
+/// With payloads that are bytes. Those that are announced take the same functions; text that
+/// is made on the spot would bring all of `core::fmt`.
+pub struct Conversing {
+    pub new: fn(Settings) -> Session,
+    pub reset: fn(&mut Session),
+    pub drain: fn(&mut Session),
+    pub close: fn(&mut Session, ErrorCode),
+    pub fail: fn(&mut Session, &Error),
+    pub disconnected: fn(&mut Session),
+    pub is_open: fn(&Session) -> bool,
+    pub is_idle: fn(&Session) -> bool,
+    pub receive_event: ReceiveEvent,
+    pub receive_item: ReceiveItem,
+    pub poll: fn(&mut Session, u32, &mut Out) -> Result<Option<Due>, WriteError>,
+    pub wait_ms: fn(&Session, u32) -> Option<u32>,
+    pub set_load: fn(&mut Session, u16),
+    pub set_clock: fn(&mut Session, u32, u32),
+    pub request: Ask,
+    pub stream_request: Ask,
+    pub request_part: fn(&mut Session, u32, &mut Out, Outgoing, Bytes) -> Done,
+    pub request_end: fn(&mut Session, u32, &mut Out, Outgoing) -> Done,
+    pub forget: fn(&mut Session, Outgoing),
+    pub notify: fn(&mut Session, u32, &mut Out, Name<'static>, Bytes) -> Done,
+    pub respond: Respond,
+    pub respond_part: Respond,
+    pub respond_end: fn(&mut Session, &mut Out, Incoming) -> Done,
+    pub respond_error: Respond,
+    pub respond_retry: fn(&mut Session, &mut Out, Incoming, u32, Bytes) -> Done,
+    pub outgoing_id: fn(Outgoing) -> Id,
+    pub outgoing_index: fn(Outgoing) -> usize,
+    pub incoming_id: fn(Incoming) -> Id,
+    pub incoming_index: fn(Incoming) -> usize,
+    pub backoff_new: fn() -> Backoff,
+    pub backoff_with_limits: fn(u32, u32) -> Backoff,
+    pub backoff_next_ms: fn(&mut Backoff, u32) -> u32,
+    pub backoff_reset: fn(&mut Backoff),
+}
+
+pub const CONVERSING: Conversing = Conversing {
+    new: Session::new,
+    reset: Session::reset,
+    drain: Session::drain,
+    close: Session::close,
+    fail: Session::fail,
+    disconnected: Session::disconnected,
+    is_open: Session::is_open,
+    is_idle: Session::is_idle,
+    receive_event: Session::receive,
+    receive_item: Session::receive,
+    poll: Session::poll,
+    wait_ms: Session::wait_ms,
+    set_load: Session::set_load,
+    set_clock: Session::set_clock,
+    request: Session::request,
+    stream_request: Session::stream_request,
+    request_part: Session::request_part,
+    request_end: Session::request_end,
+    forget: Session::forget,
+    notify: Session::notify,
+    respond: Session::respond,
+    respond_part: Session::respond_part,
+    respond_end: Session::respond_end,
+    respond_error: Session::respond_error,
+    respond_retry: Session::respond_retry,
+    outgoing_id: Outgoing::id,
+    outgoing_index: Outgoing::index,
+    incoming_id: Incoming::id,
+    incoming_index: Incoming::index,
+    backoff_new: Backoff::new,
+    backoff_with_limits: Backoff::with_limits,
+    backoff_next_ms: Backoff::next_ms,
+    backoff_reset: Backoff::reset,
 };

@@ -15,8 +15,9 @@ use core::hint::black_box;
 use core::mem::size_of;
 
 use gotalk::{
-    Assembler, Error, ErrorCode, Event, Events, Frame, Item, Items, Message, Name, Parser,
-    PayloadWriter, RequestId, Step, WriteError, Writer,
+    Assembler, Backoff, Due, Error, ErrorCode, Event, Events, Frame, Incoming, Item, Items,
+    Message, Name, Outgoing, Parser, PayloadWriter, Received, RequestId, Session, SessionError,
+    Settings, Step, WriteError, Writer,
 };
 use gotalk_firmware::measure::{self, depth, paint};
 use gotalk_firmware::{api, board, println};
@@ -61,8 +62,8 @@ macro_rules! measured {
 struct Deepest<T> {
     call: T,
     of: &'static str,
-    names: [&'static str; 32],
-    depths: [usize; 32],
+    names: [&'static str; 40],
+    depths: [usize; 40],
 }
 
 impl<T> Deepest<T> {
@@ -70,7 +71,7 @@ impl<T> Deepest<T> {
         // Safety: a copy of a table of function pointers, which are `Copy`; read as
         // volatile, so that the compiler does not know what they point at.
         let call = unsafe { core::ptr::read_volatile(table) };
-        Self { call, of, names: [""; 32], depths: [0; 32] }
+        Self { call, of, names: [""; 40], depths: [0; 40] }
     }
 
     fn note(&mut self, name: &'static str, depth: usize) {
@@ -110,6 +111,7 @@ fn run() {
     reading();
     assembling();
     writing();
+    conversing();
 }
 
 fn sizes() {
@@ -121,6 +123,8 @@ fn sizes() {
     sizes!(
         Parser<16>, Parser<64>, Parser<255>, Events<64>, Event, Step, Frame, Error,
         Writer, PayloadWriter, WriteError, Assembler<256>, Items<256, 64>, Item, Message,
+        Session<4, 4>, Session<8, 8>, Session<0, 1>, Outgoing, Incoming, Received<u32>, Due,
+        SessionError, Settings, Backoff,
     );
 }
 
@@ -304,6 +308,162 @@ fn writing() {
         black_box(measured!(write.into_bytes(writer)));
     }
     write.report();
+}
+
+type Talk = Deepest<api::Conversing>;
+
+fn conversing() {
+    let mut talk = Deepest::new("session", &api::CONVERSING);
+    let mut buffer = [0; 48];
+    let settings = [
+        Settings { answer_ms: Some(50), silence_ms: Some(500), ..Settings::DEFAULT },
+        Settings { streams: 0, ..Settings::BROWSER },
+    ];
+    for settings in settings {
+        for stream in STREAMS {
+            // Every length, as above.
+            for len in 0..=buffer.len() {
+                let mut session = measured!(talk.new(settings));
+                let mut writer = Writer::new(forever(&mut buffer[..len]));
+                by_parser(&mut talk, &mut session, &mut writer, stream);
+                asking(&mut talk, &mut session, &mut writer);
+                measured!(talk.reset(&mut session));
+                asking(&mut talk, &mut session, &mut writer);
+                by_assembler(&mut talk, &mut session, &mut writer, stream);
+                ending(&mut talk, &mut session, &mut writer);
+            }
+        }
+    }
+    for mut backoff in [measured!(talk.backoff_new()), measured!(talk.backoff_with_limits(1, 9))] {
+        black_box(measured!(talk.backoff_next_ms(&mut backoff, 7)));
+        measured!(talk.backoff_reset(&mut backoff));
+    }
+    talk.report();
+}
+
+fn by_parser(
+    talk: &mut Talk,
+    session: &mut Session,
+    writer: &mut Writer<'static>,
+    stream: &'static [u8],
+) {
+    let mut parser = Parser::<64>::new();
+    let mut events = forever(&mut parser).feed(stream);
+    while let Some(event) = forever(&mut events).next() {
+        writer.clear();
+        match event {
+            Ok(event) => {
+                let received = measured!(talk.receive_event(session, 1, event, writer));
+                if let Ok(received) = received {
+                    answering(talk, session, writer, received);
+                }
+            }
+            Err(error) => measured!(talk.fail(session, &error)),
+        }
+    }
+}
+
+fn by_assembler(
+    talk: &mut Talk,
+    session: &mut Session,
+    writer: &mut Writer<'static>,
+    stream: &'static [u8],
+) {
+    let mut whole = Assembler::<256, 64>::new();
+    let mut items = forever(&mut whole).feed(stream);
+    while let Some(item) = forever(&mut items).next() {
+        writer.clear();
+        match item {
+            Ok(item) => {
+                let received = measured!(talk.receive_item(session, 1, item, writer));
+                if let Ok(received) = received {
+                    answering(talk, session, writer, received);
+                }
+            }
+            Err(error) => measured!(talk.fail(session, &error)),
+        }
+    }
+}
+
+/// Answers in each of the ways, in turn.
+fn answering<P>(
+    talk: &mut Talk,
+    session: &mut Session,
+    writer: &mut Writer<'static>,
+    received: Received<'_, P>,
+) {
+    let (Received::Request { request, .. } | Received::StreamRequest { request, .. }) = received
+    else {
+        return;
+    };
+    black_box(measured!(talk.incoming_id(request)));
+    black_box(measured!(talk.incoming_index(request)));
+    let way = writer.capacity() % 6;
+    writer.clear();
+    if way > 0 {
+        black_box(measured!(talk.respond_part(session, writer, request, b"hello")).is_ok());
+        writer.clear();
+    }
+    let done = match way {
+        0 | 1 => measured!(talk.respond(session, writer, request, b"hello")),
+        2 => measured!(talk.respond_end(session, writer, request)),
+        3 => measured!(talk.respond_error(session, writer, request, b"no")),
+        4 => measured!(talk.respond_retry(session, writer, request, 9, b"later")),
+        // It stays, so that there comes to be no room.
+        _ => Ok(()),
+    };
+    black_box(done.is_ok());
+}
+
+fn asking(talk: &mut Talk, session: &mut Session, writer: &mut Writer<'static>) {
+    let op = Name::from("echo");
+    // More than there is room for.
+    for turn in 0..10 {
+        let now = 10 * turn;
+        writer.clear();
+        let asked = [
+            measured!(talk.request(session, now, writer, op, b"hello")),
+            measured!(talk.stream_request(session, now, writer, op, b"")),
+        ];
+        for request in asked.into_iter().flatten() {
+            black_box(measured!(talk.outgoing_id(request)));
+            black_box(measured!(talk.outgoing_index(request)));
+            let part = measured!(talk.request_part(session, now, writer, request, b"hello"));
+            black_box(part.is_ok());
+            black_box(measured!(talk.request_end(session, now, writer, request)).is_ok());
+            if turn % 4 == 0 {
+                measured!(talk.forget(session, request));
+            }
+        }
+        writer.clear();
+        black_box(measured!(talk.notify(session, now, writer, op, b"hello")).is_ok());
+        measured!(talk.set_load(session, 1));
+        measured!(talk.set_clock(session, now, 1));
+        polling(talk, session, writer, now);
+    }
+    polling(talk, session, writer, 20_000);
+    black_box(measured!(talk.is_open(session)));
+    black_box(measured!(talk.is_idle(session)));
+}
+
+fn polling(talk: &mut Talk, session: &mut Session, writer: &mut Writer<'static>, now: u32) {
+    for _ in 0..20 {
+        writer.clear();
+        match measured!(talk.poll(session, now, writer)) {
+            Ok(Some(due)) => black_box(due),
+            _ => break,
+        };
+    }
+    black_box(measured!(talk.wait_ms(session, now)));
+}
+
+fn ending(talk: &mut Talk, session: &mut Session, writer: &mut Writer<'static>) {
+    measured!(talk.drain(session));
+    polling(talk, session, writer, 20_001);
+    measured!(talk.close(session, ErrorCode::TIMEOUT));
+    polling(talk, session, writer, 20_002);
+    measured!(talk.disconnected(session));
+    polling(talk, session, writer, 20_003);
 }
 
 fn fail(why: &str) -> ! {

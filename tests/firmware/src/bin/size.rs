@@ -4,13 +4,18 @@
 //!
 //! With the feature `program` it is a program instead that uses what many need, and no
 //! more: it reads with `feed`, answers requests, and says what was wrong with the input.
-//! With `session` it does the same by a session, which adds heartbeats, timeouts, limits and
-//! requests that are answered later.
+//! With `session` it does the same through a session, which adds heartbeats, timeouts, limits
+//! and requests that are answered later.
 
 #![no_std]
 #![no_main]
 
-#[cfg(any(feature = "parser", feature = "writer", feature = "assembler"))]
+#[cfg(any(
+    feature = "parser",
+    feature = "writer",
+    feature = "assembler",
+    feature = "session-functions"
+))]
 use gotalk_firmware::api;
 
 gotalk_firmware::entry!(main);
@@ -116,3 +121,8 @@ static WRITING: api::Writing = api::WRITING;
 #[used]
 #[unsafe(link_section = ".api")]
 static ASSEMBLING: api::Assembling = api::ASSEMBLING;
+
+#[cfg(feature = "session-functions")]
+#[used]
+#[unsafe(link_section = ".api")]
+static CONVERSING: api::Conversing = api::CONVERSING;

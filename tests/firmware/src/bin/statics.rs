@@ -6,7 +6,7 @@
 
 use core::cell::UnsafeCell;
 
-use gotalk::{Assembler, Event, Item, Parser, SendBuffer};
+use gotalk::{Assembler, Event, Item, Parser, Received, SendBuffer, Session, Settings, Writer};
 use gotalk_firmware::{board, println};
 
 gotalk_firmware::entry!(main);
@@ -36,6 +36,12 @@ const PARSER_AT_START: Parser<64> = Parser::new();
 #[cfg(feature = "control-data")]
 const PARSER_AT_START: Parser<64> = Parser::new().without_handshake();
 
+#[cfg(not(feature = "control-settings"))]
+const SETTINGS: Settings = Settings::DEFAULT;
+/// Not the defaults: another control.
+#[cfg(feature = "control-settings")]
+const SETTINGS: Settings = Settings { answer_ms: Some(5_000), ..Settings::DEFAULT };
+
 // Used, lest the compiler put it on the stack of `main`.
 #[used]
 #[unsafe(no_mangle)]
@@ -46,6 +52,9 @@ static ASSEMBLER: Alone<Assembler<1024>> = Alone::new(Assembler::new());
 #[used]
 #[unsafe(no_mangle)]
 static SEND: Alone<SendBuffer<512>> = Alone::new(SendBuffer::new());
+#[used]
+#[unsafe(no_mangle)]
+static SESSION: Alone<Session<4, 4>> = Alone::new(Session::new(SETTINGS));
 /// In a section of its own, as for a memory that DMA cannot reach: the compiler refuses it
 /// unless all of it is zeros.
 #[used]
@@ -61,6 +70,12 @@ fn main() {
     }
     good &= send.write(|writer| writer.notification("log", b"hi")).is_ok();
     good &= send.unsent() == b"n003log00000002hi";
+    send.reset();
+    let session = SESSION.take();
+    let asked = send.write(|writer| session.request(0, writer, "echo", b"hi"));
+    good &=
+        session.receive(0, Event::Version(1), &mut Writer::new(&mut [])) == Ok(Received::Opened);
+    good &= asked.is_ok() && send.unsent() == b"01r0000004echo00000002hi";
     println!("statics: {}", if good { "as they should be" } else { "wrong" });
     board::exit(good);
 }
