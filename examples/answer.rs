@@ -1,16 +1,12 @@
-//! Reads requests and answers them: `cargo run --example answer -- 127.0.0.1:7000`. `serve` is
-//! the example on the front page; tests/examples.rs gives it every kind of bad input.
+//! Answers requests one by one, with the codec alone: `cargo run --example answer --
+//! 127.0.0.1:7000`. It asks nothing and owes nothing, so it needs no session. (`peer` has one.)
 
-use std::env;
-use std::io::{self, BufWriter};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread;
-use std::time::Duration;
-
-// README.md has this part.
 use gotalk::{Assembler, ErrorCode, Frame, Item, Message, MessageType, Writer};
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::Duration;
+use std::{env, thread};
 
 const MAX_PAYLOAD: usize = 256;
 const MAX_ANSWER: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD;
@@ -70,7 +66,6 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> Result<(), Box<dyn
     }
     Ok(assembler.finish()?) // the peer's error, or that its last message was cut off
 }
-// README.md has the part up to here.
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).ok_or("usage: answer HOST:PORT")?;

@@ -13,18 +13,35 @@ mod device;
 mod host {
     extern crate std;
 
-    use crate::device::{self, Input, Uart};
+    use crate::device::{self, Device, Uart};
     use std::io::{self, Read, Write};
     use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::{Duration, Instant};
 
     /// On a device this can be a `StaticCell`, or a mutex of the crate `critical-section`.
-    static INPUT: Mutex<Input> = Mutex::new(Input::new());
+    static DEVICE: Mutex<Device> = Mutex::new(Device::new());
 
-    struct Terminal;
+    struct Terminal {
+        start: Instant,
+        input: Receiver<u8>,
+    }
 
     impl Uart for Terminal {
-        fn read(&mut self, to: &mut [u8]) -> usize {
-            io::stdin().read(to).unwrap_or(0)
+        fn now(&mut self) -> u32 {
+            self.start.elapsed().as_millis() as u32
+        }
+
+        fn read(&mut self, to: &mut [u8], wait_ms: Option<u32>) -> Option<usize> {
+            let wait = Duration::from_millis(wait_ms.unwrap_or(u32::MAX).into());
+            match self.input.recv_timeout(wait) {
+                Ok(byte) => to[0] = byte,
+                Err(RecvTimeoutError::Timeout) => return Some(0),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+            let more = to[1..].iter_mut().zip(self.input.try_iter());
+            Some(1 + more.map(|(to, byte)| *to = byte).count())
         }
 
         fn write_all(&mut self, bytes: &[u8]) {
@@ -33,12 +50,17 @@ mod host {
         }
     }
 
-    pub fn main() -> Result<(), gotalk::WriteError> {
-        let mut input = INPUT.lock().expect("no other thread uses it");
-        device::serve(&mut Terminal, &mut input, || 21_500)
+    pub fn main() -> Result<(), gotalk::SessionError> {
+        let (to, input) = channel();
+        thread::spawn(move || {
+            io::stdin().lock().bytes().map_while(Result::ok).try_for_each(|byte| to.send(byte))
+        });
+        let mut terminal = Terminal { start: Instant::now(), input };
+        let mut device = DEVICE.lock().expect("no other thread uses it");
+        device::serve(&mut terminal, &mut device, || 21_500)
     }
 }
 
-fn main() -> Result<(), gotalk::WriteError> {
+fn main() -> Result<(), gotalk::SessionError> {
     host::main()
 }

@@ -1,0 +1,109 @@
+//! A session on a transport that never blocks. It owns its buffers and knows nothing of the
+//! program, so you can copy it.
+
+use gotalk::{Assembler, Due, MessageType, Outgoing, Received, SendBuffer, SessionError};
+use gotalk::{Settings, Writer};
+use std::error::Error;
+use std::io::{self, ErrorKind, Read, Write};
+
+/// Up to 4 requests at once, each way.
+pub type Session = gotalk::Session<4, 4>;
+
+/// The longest payload that is taken, and that an `App` may write for one message.
+pub const MAX_PAYLOAD: usize = 128;
+/// Room for the answer to one message, and then for what the session writes by itself.
+const ROOM: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD + Session::MAX_REPLY_LEN;
+
+/// What a program does with what comes.
+pub trait App {
+    /// Answers, or takes a result. It may write one message.
+    fn receive(
+        &mut self,
+        now: u32,
+        received: Received<'_, &[u8]>,
+        session: &mut Session,
+        writer: &mut Writer<'_>,
+    ) -> Result<(), SessionError>;
+
+    /// The request will have no result.
+    fn give_up(&mut self, request: Outgoing);
+}
+
+/// One end of a conversation over `T`.
+pub struct Link<T> {
+    pub session: Session,
+    pub transport: T,
+    assembler: Assembler<MAX_PAYLOAD>,
+    tx: SendBuffer<512>,
+    /// What has been received. It is unread from `start` to `end`.
+    rx: [u8; 256],
+    start: usize,
+    end: usize,
+}
+
+impl<T: Read + Write> Link<T> {
+    pub fn new(transport: T, settings: Settings) -> Self {
+        let session = Session::new(settings);
+        let (assembler, tx) = (Assembler::new(), SendBuffer::new());
+        Self { session, transport, assembler, tx, rx: [0; 256], start: 0, end: 0 }
+    }
+
+    /// Writes what `write` does, such as a request. Without room, take a turn and try again.
+    pub fn write<R>(&mut self, write: impl FnOnce(&mut Session, &mut Writer<'_>) -> R) -> R {
+        self.tx.write(|writer| write(&mut self.session, writer))
+    }
+
+    /// Does all that can be done without waiting, and tells whether the conversation is over.
+    /// Call it again when the transport is ready, or after `session.wait_ms`.
+    ///
+    /// If the peer takes nothing, it fails once several heartbeats have found no room.
+    pub fn turn(&mut self, now: u32, app: &mut impl App) -> Result<bool, Box<dyn Error>> {
+        loop {
+            while let Some(due) = self.tx.write(|writer| self.session.poll(now, writer))? {
+                match due {
+                    Due::TimedOut(request) | Due::Lost(request) => app.give_up(request),
+                    Due::Close if !self.flush()? => return Ok(false),
+                    Due::Close => return Ok(self.assembler.finish().map(|()| true)?),
+                }
+            }
+            if !self.flush()? && self.tx.available() < ROOM {
+                return Ok(false); // take no message whose answer may find no room
+            }
+            let (start, end) = (self.start, self.end);
+            let (len, step) = self.assembler.step(&self.rx[start..end]);
+            self.start += len;
+            match step {
+                Ok(Some(step)) => {
+                    let item = self.assembler.item(&self.rx[start..end], step);
+                    let session = &mut self.session;
+                    self.tx.write(|writer| {
+                        let received = session.receive(now, item, writer)?;
+                        app.receive(now, received, session, writer)
+                    })?;
+                }
+                Ok(None) => match self.transport.read(&mut self.rx) {
+                    Ok(0) => self.session.disconnected(),
+                    Ok(len) => (self.start, self.end) = (0, len),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error.into()),
+                },
+                Err(error) => self.session.fail(&error),
+            }
+        }
+    }
+
+    /// Sends what the transport takes now, and tells whether that was all.
+    fn flush(&mut self) -> io::Result<bool> {
+        while !self.tx.is_empty() {
+            match self.transport.write(self.tx.unsent()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => self.tx.sent(len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.transport.flush().map(|()| true)
+    }
+}
