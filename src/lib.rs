@@ -32,7 +32,7 @@ pub use session::incoming::Incoming;
 pub use session::outgoing::Outgoing;
 pub use session::payload::{Announced, Payload};
 pub use session::poll::Due;
-pub use session::receive::{Input, Received};
+pub use session::receive::{Input, MAX_REPLY_LEN, Received};
 pub use session::settings::Settings;
 pub use wire::frame::{Frame, MAX_HEADER_LEN, MAX_NAME_LEN, Message, VERSION, VERSION_LEN};
 pub use wire::message_type::MessageType;

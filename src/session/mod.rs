@@ -68,9 +68,8 @@ enum Phase {
 /// 2. Read from the transport, for [`wait_ms`](Self::wait_ms) at most.
 /// 3. Give each event or item to [`receive`](Self::receive), and answer requests with
 ///    [`respond`](Self::respond) and its kin, at once or later.
-/// 4. If the reader fails, tell [`fail`](Self::fail); if the transport ends,
-///    [`disconnected`](Self::disconnected). Then poll until it gives
-///    [`Due::Close`](crate::Due::Close).
+/// 4. When the transport ends, tell [`disconnected`](Self::disconnected). When `poll` gives
+///    [`Due::Close`](crate::Due::Close), send what has been written, and close.
 ///
 /// `OUT` is the number of requests that you can have in flight, `IN` the number of the peer's
 /// that you can owe an answer, up to 65,535 each. Both can be 0.
@@ -104,7 +103,7 @@ enum Phase {
 /// let mut items = assembler.feed(br#"01R00000000000f"Hello Rasmus!"r0007004ping00000000"#);
 /// writer.clear();
 /// while let Some(item) = items.next() {
-///     match session.receive(now, item.unwrap(), &mut writer)? {
+///     match session.receive(now, item, &mut writer)? {
 ///         Received::Result { request, payload } => {
 ///             assert_eq!(request, question);
 ///             assert_eq!(payload, br#""Hello Rasmus!""#);
@@ -146,8 +145,7 @@ const DROPPING: u8 = 2;
 const HAS_CLOCK: u8 = 4;
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
-    /// The most that [`receive`](Self::receive) and [`poll`](Self::poll) write in one call, in
-    /// bytes, the version included. With so many bytes free they cannot fail for want of room.
+    /// [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN), for every size of session.
     pub const MAX_REPLY_LEN: usize = receive::MAX_REPLY_LEN;
 
     /// Creates a session at the start of a conversation.
@@ -204,7 +202,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
     }
 
-    /// Tells the session that its reader failed. The next [`poll`](Self::poll) writes the
+    /// Tells the session that its reader failed. [`receive`](Self::receive) does that for you if
+    /// you give it the reader's `Result`. The next [`poll`](Self::poll) writes the
     /// protocol error that belongs to `error`
     /// ([rule 7.11](crate::protocol#rule-7-11)). If the input ended in the middle of a
     /// message, nothing is written, because nobody is left to read it.

@@ -16,7 +16,8 @@ pub enum Due {
     /// The request had no result for `answer_ms`. It is over; a result that comes later is
     /// dropped.
     TimedOut(Outgoing),
-    /// The conversation has ended before the request had its result.
+    /// The conversation has ended before the request had its result. Nothing can be written any
+    /// more.
     Lost(Outgoing),
     /// Send what has been written, and close the connection
     /// ([rule 7.11](crate::protocol#rule-7-11)). It comes after everything else, and again at
@@ -29,7 +30,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// protocol error, and says which request timed out or was lost, and when to close.
     ///
     /// Call it at the start, after [`wait_ms`](Self::wait_ms), and after the events of a read;
-    /// each time until it gives `None`. Then send what has been written.
+    /// each time until it gives `None`, or [`Due::Close`], which comes again at every further
+    /// call. Then send what has been written.
     ///
     /// # Errors
     ///
@@ -95,8 +97,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// How long [`poll`](Self::poll) has nothing to do unless something is received, in
-    /// milliseconds: wait for input for that long at most. `None` means for ever. It can be
-    /// too short, as after a request that was answered in time, but never too long.
+    /// milliseconds: wait for input for that long at most. `None` means for ever. 0 means now:
+    /// some transports take that for "for ever", so wait 1 ms for them. It can be too short, as after a request that was answered in time, but never too long.
     pub fn wait_ms(&self, now: u32) -> Option<u32> {
         if self.flags & GREETED == 0
             || !self.is_live()

@@ -1,17 +1,16 @@
 //! What a reader found, in the program's terms.
 
-use crate::WriteError;
 use crate::read::assembler::Item;
 use crate::read::parser::Event;
 use crate::wire::frame::{Frame, Header, Message, VERSION_LEN};
 use crate::wire::message_type::MessageType;
 use crate::wire::value::{ErrorCode, Name, RequestId};
 use crate::write::writer::Writer;
+use crate::{Error, WriteError};
 
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::{DROPPING, Phase, Session};
-use sealed::{Any, TooLong};
 
 /// What has come, in the program's terms. [`Session::receive`] gives it.
 ///
@@ -31,8 +30,9 @@ pub enum Received<'a, P> {
         /// The payload.
         payload: P,
     },
-    /// The peer asks for `op` in parts, and this is the first part. It may be empty. You may
-    /// answer at any time, also before the last part.
+    /// The peer asks for `op` in parts, and this is the first part. It may be empty, which does
+    /// not end the stream: do not pass it on as a part. You may answer at any time, also before
+    /// the last part. Every stream that you leave unanswered keeps its slot.
     StreamRequest {
         /// The request to answer.
         request: Incoming,
@@ -130,17 +130,24 @@ pub enum Received<'a, P> {
         /// Why.
         code: ErrorCode,
     },
-    /// Nothing to do: the session has answered, or this belongs to nothing that is in flight.
+    /// Nothing to do: the session has answered, or this belongs to nothing that is in flight, or
+    /// it was an error.
     Handled,
 }
 
-/// What [`Session::receive`] takes: an [`Event`] of a parser or an [`Item`] of an assembler.
-pub trait Input<'a>: sealed::Found<'a> {
+/// What [`Session::receive`] takes: an [`Event`] of a parser or an [`Item`] of an assembler, or
+/// a `Result` with one, as their iterators give it.
+pub trait Input<'a>: sealed::Sealed + Sized {
     /// What stands for the payload of a message in [`Received`].
     type Payload;
 
     #[doc(hidden)]
-    fn payload(len: u32, bytes: &'a [u8]) -> Self::Payload;
+    fn give<const OUT: usize, const IN: usize>(
+        self,
+        session: &mut Session<OUT, IN>,
+        now: u32,
+        writer: &mut Writer<'_>,
+    ) -> Result<Received<'a, Self::Payload>, WriteError>;
 }
 
 /// The length of the payload, whose bytes follow.
@@ -148,8 +155,13 @@ impl<'a> Input<'a> for Event<'a> {
     type Payload = u32;
 
     #[inline(always)]
-    fn payload(len: u32, _: &'a [u8]) -> u32 {
-        len
+    fn give<const OUT: usize, const IN: usize>(
+        self,
+        session: &mut Session<OUT, IN>,
+        now: u32,
+        writer: &mut Writer<'_>,
+    ) -> Result<Received<'a, u32>, WriteError> {
+        session.take(now, self, writer)
     }
 }
 
@@ -158,78 +170,112 @@ impl<'a> Input<'a> for Item<'a> {
     type Payload = &'a [u8];
 
     #[inline(always)]
-    fn payload(_: u32, bytes: &'a [u8]) -> &'a [u8] {
-        bytes
+    fn give<const OUT: usize, const IN: usize>(
+        self,
+        session: &mut Session<OUT, IN>,
+        now: u32,
+        writer: &mut Writer<'_>,
+    ) -> Result<Received<'a, &'a [u8]>, WriteError> {
+        session.take(now, self, writer)
+    }
+}
+
+/// Of an error [`Session::fail`] hears.
+impl<'a, T: Input<'a>> Input<'a> for Result<T, Error> {
+    type Payload = T::Payload;
+
+    #[inline(always)]
+    fn give<const OUT: usize, const IN: usize>(
+        self,
+        session: &mut Session<OUT, IN>,
+        now: u32,
+        writer: &mut Writer<'_>,
+    ) -> Result<Received<'a, T::Payload>, WriteError> {
+        match self {
+            Ok(input) => input.give(session, now, writer),
+            Err(error) => {
+                session.fail(&error);
+                Ok(Received::Handled)
+            }
+        }
     }
 }
 
 mod sealed {
-    use core::convert::Infallible;
+    use super::{Error, Event, Item};
 
-    use super::{Event, Frame, Item, Message, RequestId};
+    pub trait Sealed {}
 
-    /// What both readers find, in one form.
-    pub enum Any<'a, L> {
-        Version,
-        /// A message, and its payload if it comes from an assembler.
-        Message(Frame<'a>, &'a [u8]),
-        NameTooLong(Option<RequestId>),
-        PayloadTooLong(L),
-        Payload {
-            data: &'a [u8],
-            remaining: u32,
-        },
+    impl Sealed for Event<'_> {}
+    impl Sealed for Item<'_> {}
+    impl<T: Sealed> Sealed for Result<T, Error> {}
+}
+
+/// What both readers find, in one form. `L` is a frame if the reader has a limit for payloads.
+enum Found<'a, L> {
+    Version,
+    /// A message, and its payload if it comes from an assembler.
+    Message(Frame<'a>, &'a [u8]),
+    NameTooLong(Option<RequestId>),
+    PayloadTooLong(L),
+    Payload {
+        data: &'a [u8],
+        remaining: u32,
+    },
+}
+
+trait Find<'a>: Input<'a> {
+    type TooLong: Into<Frame<'a>>;
+
+    fn found(self) -> Found<'a, Self::TooLong>;
+
+    fn payload(len: u32, bytes: &'a [u8]) -> Self::Payload;
+}
+
+/// A parser has no limit for payloads.
+enum Never {}
+
+impl From<Never> for Frame<'_> {
+    fn from(never: Never) -> Self {
+        match never {}
     }
+}
 
-    pub trait Found<'a> {
-        /// A frame if the reader has a limit for payloads.
-        type TooLong: TooLong;
+impl<'a> Find<'a> for Event<'a> {
+    type TooLong = Never;
 
-        fn found(self) -> Any<'a, Self::TooLong>;
-    }
-
-    pub trait TooLong {
-        fn frame(&self) -> &Frame<'_>;
-    }
-
-    impl TooLong for Infallible {
-        fn frame(&self) -> &Frame<'_> {
-            match *self {}
+    #[inline(always)]
+    fn found(self) -> Found<'a, Never> {
+        match self {
+            Event::Version(_) => Found::Version,
+            Event::Frame(frame) => Found::Message(frame, &[]),
+            Event::NameTooLong { id, .. } => Found::NameTooLong(id),
+            Event::Payload { data, remaining } => Found::Payload { data, remaining },
         }
     }
 
-    impl TooLong for Frame<'_> {
-        fn frame(&self) -> &Frame<'_> {
-            self
+    #[inline(always)]
+    fn payload(len: u32, _: &'a [u8]) -> u32 {
+        len
+    }
+}
+
+impl<'a> Find<'a> for Item<'a> {
+    type TooLong = Frame<'a>;
+
+    #[inline(always)]
+    fn found(self) -> Found<'a, Frame<'a>> {
+        match self {
+            Item::Version(_) => Found::Version,
+            Item::Message(Message { frame, payload }) => Found::Message(frame, payload),
+            Item::NameTooLong { id, .. } => Found::NameTooLong(id),
+            Item::PayloadTooLong(frame) => Found::PayloadTooLong(frame),
         }
     }
 
-    impl<'a> Found<'a> for Event<'a> {
-        type TooLong = Infallible;
-
-        #[inline(always)]
-        fn found(self) -> Any<'a, Infallible> {
-            match self {
-                Event::Version(_) => Any::Version,
-                Event::Frame(frame) => Any::Message(frame, &[]),
-                Event::NameTooLong { id, .. } => Any::NameTooLong(id),
-                Event::Payload { data, remaining } => Any::Payload { data, remaining },
-            }
-        }
-    }
-
-    impl<'a> Found<'a> for Item<'a> {
-        type TooLong = Frame<'a>;
-
-        #[inline(always)]
-        fn found(self) -> Any<'a, Frame<'a>> {
-            match self {
-                Item::Version(_) => Any::Version,
-                Item::Message(Message { frame, payload }) => Any::Message(frame, payload),
-                Item::NameTooLong { id, .. } => Any::NameTooLong(id),
-                Item::PayloadTooLong(frame) => Any::PayloadTooLong(frame),
-            }
-        }
+    #[inline(always)]
+    fn payload(_: u32, bytes: &'a [u8]) -> &'a [u8] {
+        bytes
     }
 }
 
@@ -243,7 +289,9 @@ static BUSY: Refusal = Refusal { text: b"busy", may_retry: true };
 static NO_STREAMS: Refusal = Refusal { text: b"no streams", may_retry: false };
 static TOO_LONG: Refusal = Refusal { text: b"too long", may_retry: false };
 
-pub(crate) const MAX_REPLY_LEN: usize = {
+/// The most that [`Session::receive`] and [`Session::poll`] write in one call, in bytes, the
+/// version included. With so many bytes free they cannot fail for want of room.
+pub const MAX_REPLY_LEN: usize = {
     const TEXT_LEN: usize = 10;
     let mut all: &[&Refusal] = &[&BUSY, &NO_STREAMS, &TOO_LONG];
     while let [refusal, rest @ ..] = all {
@@ -255,7 +303,8 @@ pub(crate) const MAX_REPLY_LEN: usize = {
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// Takes what a reader found, and says what it means. `input` is an [`Event`] or an
-    /// [`Item`].
+    /// [`Item`], or a `Result` of [`Events::next`](crate::Events::next) or
+    /// [`Items::next`](crate::Items::next): it tells [`fail`](Self::fail) of an error.
     ///
     /// The session answers by itself what the program need not see: a request for which there
     /// is no room, or whose name or payload is too long for the reader. A result or a
@@ -274,22 +323,31 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         input: I,
         writer: &mut Writer<'_>,
     ) -> Result<Received<'a, I::Payload>, WriteError> {
+        input.give(self, now, writer)
+    }
+
+    fn take<'a, I: Find<'a>>(
+        &mut self,
+        now: u32,
+        input: I,
+        writer: &mut Writer<'_>,
+    ) -> Result<Received<'a, I::Payload>, WriteError> {
         if !self.is_live() {
             return Ok(Received::Handled);
         }
         self.start(now);
         self.received_at = now;
         let (frame, bytes) = match input.found() {
-            Any::Message(frame, bytes) => (frame, bytes),
-            Any::Payload { .. } if self.flags & DROPPING != 0 => return Ok(Received::Handled),
-            Any::Payload { data, remaining } => return Ok(Received::Payload { data, remaining }),
-            Any::Version => return Ok(Received::Opened),
-            Any::NameTooLong(None) => return Ok(Received::Handled),
-            Any::NameTooLong(Some(id)) => {
+            Found::Message(frame, bytes) => (frame, bytes),
+            Found::Payload { .. } if self.flags & DROPPING != 0 => return Ok(Received::Handled),
+            Found::Payload { data, remaining } => return Ok(Received::Payload { data, remaining }),
+            Found::Version => return Ok(Received::Opened),
+            Found::NameTooLong(None) => return Ok(Received::Handled),
+            Found::NameTooLong(Some(id)) => {
                 self.refuse(writer, id, &TOO_LONG)?;
                 return Ok(Received::Handled);
             }
-            Any::PayloadTooLong(frame) => return self.too_long(writer, frame.frame()),
+            Found::PayloadTooLong(frame) => return self.too_long(writer, frame.into()),
         };
         self.flags |= DROPPING;
         let received = match frame {
@@ -356,7 +414,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     fn too_long<'a, P>(
         &mut self,
         writer: &mut Writer<'_>,
-        frame: &Frame<'_>,
+        frame: Frame<'_>,
     ) -> Result<Received<'a, P>, WriteError> {
         let Some(id) = frame.id() else { return Ok(Received::Handled) };
         if frame.message_type().is_result() {

@@ -37,13 +37,6 @@ fn main() {
         let mut writer = Writer::new(&mut buffer);
         let mut events = parser.feed(black_box(&[]));
         while let Some(event) = events.next() {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    session.fail(&error);
-                    break;
-                }
-            };
             let written = match session.receive(now, event, &mut writer) {
                 Ok(Received::Request { request, op, .. }) if op == "echo" => {
                     echo = Some(request);
