@@ -5,7 +5,7 @@
 //! cargo run --example greet -- ask 127.0.0.1:1234 Rasmus
 //! ```
 
-use gotalk::{Assembler, Due, MessageType, Name, Received, Session, Settings, Writer};
+use gotalk::{Assembler, Due, MAX_REPLY_LEN, MessageType, Received, Session, Settings, Writer};
 use serde_json::{Value, json};
 use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::io::{self, BufWriter, Read, Write};
@@ -15,7 +15,7 @@ use std::{env, error::Error, thread};
 
 const MAX_PAYLOAD: usize = 256;
 const MAX_ANSWER: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD;
-const SETTINGS: Settings = Settings { answer_ms: Some(5_000), streams: 0, ..Settings::DEFAULT };
+const SETTINGS: Settings = Settings { answer_ms: Some(5_000), ..Settings::DEFAULT };
 
 /// Either end: it answers `greet`, and with a name it asks for a greeting, and leaves with it.
 pub fn talk(
@@ -28,7 +28,7 @@ pub fn talk(
     let now = || start.elapsed().as_millis() as u32; // it may wrap
     let mut session = Session::<1, 4>::new(SETTINGS);
     let mut assembler = Assembler::<MAX_PAYLOAD>::new();
-    let (mut rx, mut tx) = ([0; 512], [0; MAX_ANSWER + <Session>::MAX_REPLY_LEN]);
+    let (mut rx, mut tx) = ([0; 512], [0; MAX_ANSWER + MAX_REPLY_LEN]);
     let mut writer = Writer::new(&mut tx);
     let mut greeting = Ok(None);
     if let Some(name) = name {
@@ -58,7 +58,6 @@ pub fn talk(
         }
         let mut items = assembler.feed(&rx[..len]);
         while let Some(item) = items.next() {
-            let Ok(item) = item.map_err(|error| session.fail(&error)) else { continue };
             match session.receive(now(), item, &mut writer)? {
                 Received::Request { request, op, payload } => match answer(op, payload) {
                     Ok(result) => session.respond(&mut writer, request, &result)?,
@@ -77,7 +76,7 @@ pub fn talk(
 }
 
 /// The result of `greet` for `{"name":"Rasmus"}` is `{"greeting":"Hello Rasmus"}`.
-fn answer(op: Name<'_>, parameter: &[u8]) -> Result<String, &'static str> {
+fn answer(op: gotalk::Name<'_>, parameter: &[u8]) -> Result<String, &'static str> {
     if op != "greet" {
         return Err("no such operation");
     }

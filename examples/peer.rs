@@ -12,13 +12,13 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::{env, thread};
 
 // README.md has this part.
-use gotalk::{Assembler, Due, MessageType, Received, Session, Settings, Writer};
+use gotalk::{Assembler, Due, MAX_REPLY_LEN, MessageType, Received, Session, Settings, Writer};
 use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::time::{Duration, Instant};
 
 const MAX_PAYLOAD: usize = 256;
 const MAX_ANSWER: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD;
-const SETTINGS: Settings = Settings { answer_ms: Some(5_000), streams: 0, ..Settings::DEFAULT };
+const SETTINGS: Settings = Settings { answer_ms: Some(5_000), ..Settings::DEFAULT };
 
 /// Talks to one peer until one of the two closes. An error of the stream ends it at once.
 pub fn talk(
@@ -30,7 +30,7 @@ pub fn talk(
     let now = || start.elapsed().as_millis() as u32; // it may wrap
     let mut session = Session::<4, 4>::new(SETTINGS); // 4 requests at once, each way
     let mut assembler = Assembler::<MAX_PAYLOAD>::new();
-    let (mut rx, mut tx) = ([0; 512], [0; MAX_ANSWER + <Session>::MAX_REPLY_LEN]);
+    let (mut rx, mut tx) = ([0; 512], [0; MAX_ANSWER + MAX_REPLY_LEN]);
     let mut writer = Writer::new(&mut tx);
     session.request(now(), &mut writer, "clock", "null")?;
     loop {
@@ -57,7 +57,6 @@ pub fn talk(
 
         let mut items = assembler.feed(&rx[..len]);
         while let Some(item) = items.next() {
-            let Ok(item) = item.map_err(|error| session.fail(&error)) else { continue };
             match session.receive(now(), item, &mut writer)? {
                 Received::Request { request, op, payload } => match op.as_bytes() {
                     b"echo" => session.respond(&mut writer, request, payload)?,

@@ -328,7 +328,7 @@ fn zeros_are_a_fresh_session() {
         }
         assert_eq!(received, 5);
         assert_eq!(session.poll(20_007, &mut writer), Ok(None));
-        let written = "01r0000004echo00000002his0001002up00000000e0002000001f400000004busy\
+        let written = "01r0000004echo00000002his0001002up00000000E00020000000ano streams\
                        h000000000000";
         assert_eq!(writer.as_bytes().escape_ascii().to_string(), written);
         let shown = "Session { phase: Open, requests: 1, answers_owed: 1, .. }";

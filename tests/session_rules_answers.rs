@@ -10,10 +10,10 @@ use gotalk::{
     Announced, Assembler, Incoming, Name, Received, RequestId, Session, SessionError, Settings,
     WriteError, Writer,
 };
-use talk::{End, with_each_reader};
+use talk::{End, STREAMS, with_each_reader};
 
 /// The same for a peer that does not know retry results.
-const NO_RETRY: Settings = Settings { retry_after_ms: None, ..Settings::DEFAULT };
+const NO_RETRY: Settings = Settings { retry_after_ms: None, ..STREAMS };
 
 /// Reads the peer's version, and writes ours.
 fn open<const OUT: usize, const IN: usize>(end: &mut End<OUT, IN>) {
@@ -23,7 +23,7 @@ fn open<const OUT: usize, const IN: usize>(end: &mut End<OUT, IN>) {
 
 #[test]
 fn rule_10_07_a_request_takes_a_slot_until_it_is_answered() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<0, 3>| {
+    with_each_reader(STREAMS, |mut end: End<0, 3>| {
         open(&mut end);
         let said = end.hear(0, "r0007004echo00000002his\0\0\0\x01002up00000000sABCD002up00000001x");
         let [
@@ -66,7 +66,7 @@ fn rule_10_07_the_settings_say_how_a_request_without_room_is_refused() {
         (Some(u32::MAX), "e0007ffffffff00000004busy"),
         (None, "E000700000004busy"),
     ] {
-        let settings = Settings { retry_after_ms, ..Settings::DEFAULT };
+        let settings = Settings { retry_after_ms, ..STREAMS };
         with_each_reader(settings, |mut end: End<8, 0>| {
             open(&mut end);
             for input in ["r0007004echo00000002hi", "s0007002up00000002hi"] {
@@ -80,7 +80,7 @@ fn rule_10_07_the_settings_say_how_a_request_without_room_is_refused() {
 
 #[test]
 fn rule_10_07_streams_beyond_the_setting_are_refused() {
-    let settings = Settings { streams: 2, ..Settings::DEFAULT };
+    let settings = Settings { streams: 2, ..STREAMS };
     with_each_reader(settings, |mut end: End<0, 4>| {
         open(&mut end);
         let one = end.asked(0, "s0001002up00000000");
@@ -104,7 +104,7 @@ fn rule_10_07_streams_beyond_the_setting_are_refused() {
 
 #[test]
 fn rule_10_07_without_streams_each_of_them_is_at_fault() {
-    for settings in [Settings::DEFAULT, NO_RETRY] {
+    for settings in [STREAMS, NO_RETRY] {
         let settings = Settings { streams: 0, ..settings };
         with_each_reader(settings, |mut end: End<0, 1>| {
             open(&mut end);
@@ -122,7 +122,7 @@ fn rule_10_07_without_streams_each_of_them_is_at_fault() {
 
 #[test]
 fn rule_10_07_a_name_too_long_is_answered_and_takes_no_slot() {
-    for settings in [Settings::DEFAULT, NO_RETRY] {
+    for settings in [STREAMS, NO_RETRY] {
         with_each_reader(settings, |mut end: End<0, 1>| {
             open(&mut end);
             for input in ["r0007009ninebytes00000002hi", "s0007009ninebytes00000002hi"] {
@@ -143,7 +143,7 @@ fn rule_10_07_a_name_too_long_is_answered_and_takes_no_slot() {
 fn rule_10_07_a_payload_too_long_is_answered_and_takes_no_slot() {
     let just = "0123456789abcdef0123456789abcdef";
     let long = "0123456789abcdef0123456789abcdef!";
-    for settings in [Settings::DEFAULT, NO_RETRY] {
+    for settings in [STREAMS, NO_RETRY] {
         with_each_reader(settings, |mut end: End<0, 2>| {
             open(&mut end);
             let log = end.hear(0, format!("n003log00000021{long}"));
@@ -172,7 +172,7 @@ fn rule_10_07_a_payload_too_long_is_answered_and_takes_no_slot() {
 #[test]
 fn rule_10_07_a_part_too_long_ends_the_request() {
     let long = "p000700000021".to_owned() + "0123456789abcdef0123456789abcdef!";
-    with_each_reader(Settings::DEFAULT, |mut end: End<0, 1>| {
+    with_each_reader(STREAMS, |mut end: End<0, 1>| {
         if !end.assembles() {
             return;
         }
@@ -203,7 +203,7 @@ fn rule_10_07_a_part_too_long_ends_the_request() {
 
 #[test]
 fn rule_10_07_up_to_65_535_requests_wait_for_an_answer() {
-    static SESSION: Mutex<Session<0, 65_535>> = Mutex::new(Session::new(Settings::DEFAULT));
+    static SESSION: Mutex<Session<0, 65_535>> = Mutex::new(Session::new(STREAMS));
     let mut session = SESSION.lock().unwrap();
     let mut assembler = Assembler::<0, 8>::new().without_handshake();
     let mut buffer = [0; 32];
@@ -242,7 +242,7 @@ fn rule_10_07_up_to_65_535_requests_wait_for_an_answer() {
 
 #[test]
 fn rule_10_08_a_part_goes_to_the_open_stream_with_its_id() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<0, 4>| {
+    with_each_reader(STREAMS, |mut end: End<0, 4>| {
         open(&mut end);
         let one = end.asked(0, "s0001002up00000001a");
         let single = end.asked(0, "r0002002up00000001a");
@@ -268,7 +268,7 @@ fn rule_10_08_a_part_goes_to_the_open_stream_with_its_id() {
 
 #[test]
 fn rule_10_08_other_parts_are_dropped_with_their_payloads() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<1, 1>| {
+    with_each_reader(STREAMS, |mut end: End<1, 1>| {
         open(&mut end);
         // Of a stream that was never there; of one that was refused; of a single request.
         assert_eq!(end.hear(0, "p000100000005hello"), []);
@@ -328,7 +328,7 @@ fn asked(end: &mut End<0, 1>, input: &str) -> Incoming {
 fn rule_10_09_one_answer_and_then_the_slot_is_free() {
     for (answer, text) in ANSWERS {
         for input in REQUESTS {
-            with_each_reader(Settings::DEFAULT, |mut end| {
+            with_each_reader(STREAMS, |mut end| {
                 open(&mut end);
                 let request = asked(&mut end, input);
                 answer(&mut end, request).unwrap();
@@ -355,7 +355,7 @@ fn rule_10_09_parts_are_followed_by_their_end_or_an_error_and_not_by_a_whole_res
     let mut followed = 0;
     for (answer, text) in ANSWERS {
         for input in REQUESTS {
-            with_each_reader(Settings::DEFAULT, |mut end| {
+            with_each_reader(STREAMS, |mut end| {
                 open(&mut end);
                 let request = asked(&mut end, input);
                 end.respond_part(request, "a").unwrap();
@@ -383,7 +383,7 @@ fn rule_10_09_parts_are_followed_by_their_end_or_an_error_and_not_by_a_whole_res
 
 #[test]
 fn rule_10_09_an_empty_part_is_refused_and_begins_nothing() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<0, 1>| {
+    with_each_reader(STREAMS, |mut end: End<0, 1>| {
         open(&mut end);
         let request = end.asked(0, "r0007004echo00000000");
         let empty = Err(SessionError::Write(WriteError::EmptyPart));
@@ -397,7 +397,7 @@ fn rule_10_09_an_empty_part_is_refused_and_begins_nothing() {
 
 #[test]
 fn rule_10_09_the_slot_is_free_while_the_peer_is_still_sending() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<0, 1>| {
+    with_each_reader(STREAMS, |mut end: End<0, 1>| {
         open(&mut end);
         let first = end.asked(0, "s0007002up00000001a");
         end.respond(first, "enough").unwrap();

@@ -5,11 +5,10 @@
 mod talk;
 
 use gotalk::{Due, ErrorCode, Incoming, Outgoing, Received, SessionError, Settings};
-use talk::{End, Said, with_each_reader};
+use talk::{End, STREAMS, Said, with_each_reader};
 
 /// With time enough for everything here, unless a test waits.
-const SETTINGS: Settings =
-    Settings { answer_ms: Some(1_000), silence_ms: Some(25_000), ..Settings::DEFAULT };
+const SETTINGS: Settings = Settings { answer_ms: Some(1_000), silence_ms: Some(25_000), ..STREAMS };
 
 #[test]
 fn rule_10_12_an_error_of_the_reader_is_answered_with_its_code() {
@@ -241,7 +240,8 @@ fn rule_10_14_draining_finishes_what_is_in_flight() {
 
 #[test]
 fn rule_10_14_new_requests_are_refused_as_when_there_is_no_room() {
-    with_each_reader(Settings::BROWSER, |mut end: End<1, 4>| {
+    let settings = Settings { streams: 4, ..Settings::BROWSER };
+    with_each_reader(settings, |mut end: End<1, 4>| {
         assert_eq!(end.hear(0, "01"), [Received::Opened]);
         let request = end.asked(0, "r0007001x00000000");
         end.writes(0, "01");
@@ -464,7 +464,7 @@ fn rule_10_17_a_reset_owes_the_version_and_has_every_slot_free() {
 
 #[test]
 fn rule_10_17_the_settings_the_load_and_the_clock_stay() {
-    let settings = Settings { retry_after_ms: Some(9), streams: 1, ..Settings::DEFAULT };
+    let settings = Settings { retry_after_ms: Some(9), streams: 1, ..STREAMS };
     with_requests(settings, |end, _, _| {
         end.session.set_load(7);
         end.session.set_clock(1_000, 1_000);

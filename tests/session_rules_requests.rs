@@ -5,9 +5,9 @@
 mod talk;
 
 use gotalk::{Announced, Due, Outgoing, Received, SessionError, Settings, WriteError};
-use talk::{End, Said, with_each_reader};
+use talk::{End, STREAMS, Said, with_each_reader};
 
-const SETTINGS: Settings = Settings { answer_ms: Some(1_000), ..Settings::DEFAULT };
+const SETTINGS: Settings = Settings { answer_ms: Some(1_000), ..STREAMS };
 
 /// Each way to answer the request `0000`, and what the session says of it.
 fn results(request: Outgoing) -> Vec<(&'static str, Vec<Said>)> {

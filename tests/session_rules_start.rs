@@ -11,7 +11,7 @@ use gotalk::{
     Announced, Assembler, Due, ErrorCode, Outgoing, Received, Session, SessionError, Settings,
     WriteError, Writer,
 };
-use talk::{End, with_each_reader, with_each_reader_from};
+use talk::{End, STREAMS, with_each_reader, with_each_reader_from};
 
 #[test]
 fn rule_10_01_the_version_goes_first_whichever_method_writes_first() {
@@ -47,7 +47,7 @@ fn rule_10_01_the_version_goes_first_whichever_method_writes_first() {
         (|end| assert_eq!(end.hear(0, "00"), []), "f00000001"),
     ];
     for (act, text) in acts {
-        with_each_reader(Settings::DEFAULT, |mut end| {
+        with_each_reader(STREAMS, |mut end| {
             act(&mut end);
             let dues = end.poll(0);
             assert_eq!(dues.contains(&Due::Close), text.starts_with('f'), "{text}");
@@ -81,7 +81,7 @@ impl End<1, 1> {
 
 #[test]
 fn rule_10_01_nothing_is_written_if_the_transport_ends_first() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<1, 1>| {
+    with_each_reader(STREAMS, |mut end: End<1, 1>| {
         end.input_ends();
         assert_eq!(end.poll(0), [Due::Close]);
         assert_eq!(end.notify(0, "log", "hi"), Err(SessionError::Closed));
@@ -91,7 +91,7 @@ fn rule_10_01_nothing_is_written_if_the_transport_ends_first() {
 
 #[test]
 fn rule_10_01_a_session_that_drains_at_once_says_the_version() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<1, 1>| {
+    with_each_reader(STREAMS, |mut end: End<1, 1>| {
         end.session.drain();
         assert_eq!(end.poll(0), [Due::Close]);
         assert_eq!(end.sent(), "01");
@@ -100,7 +100,7 @@ fn rule_10_01_a_session_that_drains_at_once_says_the_version() {
 
 #[test]
 fn rule_10_01_a_message_that_is_refused_leaves_the_version_owed() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<1, 1>| {
+    with_each_reader(STREAMS, |mut end: End<1, 1>| {
         let long = "x".repeat(4096);
         let too_long = SessionError::Write(WriteError::NameTooLong { len: 4096 });
         assert_eq!(end.request(0, &long, ""), Err(too_long));
@@ -118,7 +118,7 @@ fn rule_10_01_a_message_that_is_refused_leaves_the_version_owed() {
 
 #[test]
 fn rule_10_01_requests_and_answers_do_not_wait_for_the_peers_version() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<2, 1>| {
+    with_each_reader(STREAMS, |mut end: End<2, 1>| {
         let first = end.request(0, "echo", "a").unwrap();
         let second = end.stream_request(1, "up", "b").unwrap();
         end.request_part(2, second, "c").unwrap();
@@ -164,7 +164,7 @@ const WRITES: [(Write, &str); 14] = [
 fn rule_10_02_all_or_nothing_at_every_size_of_the_writer() {
     for (write, text) in WRITES {
         for size in 0..=text.len() + 1 {
-            with_each_reader(Settings::DEFAULT, |mut end: End<2, 2>| {
+            with_each_reader(STREAMS, |mut end: End<2, 2>| {
                 let ours = end.stream_request(0, "up", "").unwrap();
                 assert_eq!(end.hear(0, "01"), [Received::Opened]);
                 end.asked(0, "r0007004echo00000000");
@@ -201,7 +201,7 @@ fn rule_10_02_all_or_nothing_at_every_size_of_the_writer() {
 fn rule_10_02_the_room_that_is_asked_for_counts_the_version() {
     let mut buffer = [0; 23];
     for size in 0..=buffer.len() {
-        let mut session = Session::<1, 1>::new(Settings::DEFAULT);
+        let mut session = Session::<1, 1>::new(STREAMS);
         let mut writer = Writer::new(&mut buffer[..size]);
         let full = |needed| Err(WriteError::BufferTooSmall { needed, available: size });
         let polled = session.clone().poll(0, &mut writer);
@@ -219,7 +219,7 @@ fn rule_10_02_the_room_that_is_asked_for_counts_the_version() {
 /// The event is the same at the second call, and means the same.
 #[test]
 fn rule_10_02_a_message_is_received_again_when_its_answer_found_no_room() {
-    let mut session = Session::<1, 1>::new(Settings::DEFAULT);
+    let mut session = Session::<1, 1>::new(STREAMS);
     let mut assembler = Assembler::<8, 8>::new();
     let mut items = assembler.feed(b"01r0007004echo00000000r0008004echo00000000");
     let mut none = Writer::new(&mut []);
@@ -245,7 +245,7 @@ fn rule_10_02_the_longest_reply_has_a_length_that_is_known() {
     const LONGEST: usize = Session::<1, 1>::MAX_REPLY_LEN;
     assert!((27..=40).contains(&LONGEST));
     let mut lengths = Vec::new();
-    for settings in [Settings::DEFAULT, Settings { streams: 0, ..Settings::BROWSER }] {
+    for settings in [STREAMS, Settings { streams: 0, ..Settings::BROWSER }] {
         for input in ["s0007002up00000000", "r0007002up00000000", "r0007009", "r0007002up00000009"]
         {
             let mut session = Session::<0, 0>::new(settings);
@@ -264,7 +264,7 @@ fn rule_10_02_the_longest_reply_has_a_length_that_is_known() {
 
 #[test]
 fn rule_10_03_an_id_is_the_number_of_its_slot() {
-    with_each_reader(Settings::DEFAULT, |mut end: End<4, 0>| {
+    with_each_reader(STREAMS, |mut end: End<4, 0>| {
         assert_eq!(end.hear_one(0, "01"), Received::Opened);
         let mut ids = Vec::new();
         let mut requests = Vec::new();
@@ -294,7 +294,7 @@ fn rule_10_03_an_id_is_the_number_of_its_slot() {
 
 /// A session whose only slot has had as many requests.
 fn after(count: u32) -> Session<1, 0> {
-    let mut session = Session::new(Settings::DEFAULT);
+    let mut session = Session::new(STREAMS);
     let mut buffer = [0; 32];
     for _ in 0..count {
         let mut writer = Writer::new(&mut buffer);
@@ -333,7 +333,7 @@ fn rule_10_03_after_zzzz_come_binary_ids() {
 
 #[test]
 fn rule_10_03_no_id_comes_back_before_2_31_numbers() {
-    static SESSION: Mutex<Session<65_535, 0>> = Mutex::new(Session::new(Settings::DEFAULT));
+    static SESSION: Mutex<Session<65_535, 0>> = Mutex::new(Session::new(STREAMS));
     let mut session = SESSION.lock().unwrap();
     let mut buffer = [0; 32];
     let mut next = |session: &mut Session<65_535, 0>| {
@@ -360,7 +360,7 @@ fn rule_10_03_no_id_comes_back_before_2_31_numbers() {
 
 #[test]
 fn rule_10_03_the_slot_that_was_free_for_longest_is_taken_first() {
-    let mut session = Session::<3, 0>::new(Settings::DEFAULT);
+    let mut session = Session::<3, 0>::new(STREAMS);
     let mut buffer = [0; 64];
     let mut next = |session: &mut Session<3, 0>| {
         session.request(0, &mut Writer::new(&mut buffer), "x", "").unwrap()
@@ -381,7 +381,7 @@ fn rule_10_03_the_slot_that_was_free_for_longest_is_taken_first() {
 
 #[test]
 fn rule_10_03_a_result_finds_its_request_among_65_535() {
-    static SESSION: Mutex<Session<65_535, 0>> = Mutex::new(Session::new(Settings::DEFAULT));
+    static SESSION: Mutex<Session<65_535, 0>> = Mutex::new(Session::new(STREAMS));
     let mut session = SESSION.lock().unwrap();
     let mut buffer = [0; 32];
     let mut requests = Vec::new();

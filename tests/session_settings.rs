@@ -36,7 +36,7 @@ fn settings_are_constants() {
     let Settings { heartbeat_ms, silence_ms, answer_ms, .. } = DEFAULT;
     assert_eq!((heartbeat_ms, silence_ms, answer_ms), (Some(20_000), None, None));
     let Settings { retry_after_ms, streams, stream_requests, .. } = DEFAULT;
-    assert_eq!((retry_after_ms, streams, stream_requests), (Some(500), u16::MAX, true));
+    assert_eq!((retry_after_ms, streams, stream_requests), (Some(500), 0, true));
     assert_eq!(Settings::default(), DEFAULT);
     let browser = Settings { retry_after_ms: None, stream_requests: false, ..DEFAULT };
     assert_eq!(Settings::BROWSER, browser);

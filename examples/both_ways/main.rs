@@ -16,6 +16,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::{thread, time::Duration, time::Instant};
 
+/// Each end takes one stream at a time.
+pub const SETTINGS: Settings = Settings { streams: 1, ..Settings::DEFAULT };
+
 /// What one end does.
 pub struct Peer {
     stream: Outgoing,
@@ -86,8 +89,8 @@ impl App for Peer {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
-    let mut near = Link::new(TcpStream::connect(listener.local_addr()?)?, Settings::DEFAULT);
-    let mut far = Link::new(listener.accept()?.0, Settings::DEFAULT);
+    let mut near = Link::new(TcpStream::connect(listener.local_addr()?)?, SETTINGS);
+    let mut far = Link::new(listener.accept()?.0, SETTINGS);
     let start = Instant::now();
     let mut peers = (Peer::new(&mut near, 0)?, Peer::new(&mut far, 0)?);
     for link in [&near, &far] {

@@ -2,7 +2,9 @@
 //!
 //! This module has only what runs on the device, so you can copy it into firmware.
 
-use gotalk::{Assembler, Due, MessageType, Received, Session, SessionError, Settings, Writer};
+use gotalk::{
+    Assembler, Due, MAX_REPLY_LEN, MessageType, Received, Session, SessionError, Settings, Writer,
+};
 
 /// Give your driver these functions.
 pub trait Uart {
@@ -38,7 +40,7 @@ pub fn serve(
 ) -> Result<(), SessionError> {
     assembler.reset();
     session.reset();
-    let (mut rx, mut tx) = ([0; 32], [0; MAX_ANSWER + <Session>::MAX_REPLY_LEN]);
+    let (mut rx, mut tx) = ([0; 32], [0; MAX_ANSWER + MAX_REPLY_LEN]);
     let mut writer = Writer::new(&mut tx);
     let time = session.request(uart.now(), &mut writer, "time", "null")?;
     loop {
@@ -57,7 +59,6 @@ pub fn serve(
         };
         let mut items = assembler.feed(rx.get(..len).unwrap_or_default());
         while let Some(item) = items.next() {
-            let Ok(item) = item.map_err(|error| session.fail(&error)) else { continue };
             match session.receive(uart.now(), item, &mut writer)? {
                 Received::Request { request, op, .. } => match op.as_bytes() {
                     b"temperature" => {

@@ -35,8 +35,9 @@ pub struct Settings {
     /// results: the session writes an error result in place of each, in
     /// [`respond_retry`](crate::Session::respond_retry) too.
     pub retry_after_ms: Option<u32>,
-    /// How many of the peer's requests that wait for an answer may be streams. By default as
-    /// many as there are slots. With 0 every stream is refused with an error result.
+    /// How many of the peer's requests that wait for an answer may be streams. 0 by default:
+    /// every stream is refused with an error result, as the Go package does. Each one that you
+    /// take keeps its slot until you answer it, however long the peer goes on.
     pub streams: u16,
     /// Whether the peer takes streamed requests. With `false`
     /// [`stream_request`](crate::Session::stream_request) gives
@@ -51,7 +52,7 @@ impl Settings {
         silence_ms: None,
         answer_ms: None,
         retry_after_ms: Some(500),
-        streams: u16::MAX,
+        streams: 0,
         stream_requests: true,
     };
 
@@ -108,7 +109,7 @@ impl Stored {
             silence_ms: interval(settings.silence_ms),
             answer_ms: interval(settings.answer_ms),
             retry_after_ms: retry_after_ms ^ RETRY_AFTER_MS,
-            streams: !settings.streams,
+            streams: settings.streams,
             no_retry,
             no_stream_requests: !settings.stream_requests,
         }
@@ -131,7 +132,7 @@ impl Stored {
     }
 
     pub(crate) fn streams(&self) -> u16 {
-        !self.streams
+        self.streams
     }
 
     pub(crate) fn stream_requests(&self) -> bool {

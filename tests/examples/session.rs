@@ -70,7 +70,7 @@ impl Subject for Thermometer {
     const TELLS: bool = false;
     const MAX_NAME: usize = 32;
     const MAX_PAYLOAD: usize = 32;
-    const NO_STREAMS: &'static str = "no such operation";
+    const NO_STREAMS: &'static str = "no streams";
 
     fn adapt(input: &str) -> String {
         input.replace("004echo", "00btemperature")

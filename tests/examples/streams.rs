@@ -4,9 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use gotalk::Settings;
-
-use crate::both_ways::{Peer, link::Link};
+use crate::both_ways::{Peer, SETTINGS, link::Link};
 use crate::cases::{hostile, messages, protocol_error};
 use crate::line::{Line, Manner};
 use crate::support::generate::Rng;
@@ -34,7 +32,7 @@ fn both_ways_answers_no_more_than_it_was_asked() {
     let mut well = 0;
     hostile(3, |pieces| {
         let line = Line::new(pieces, Manner::NonBlocking);
-        let mut link = Link::new(&line, Settings::DEFAULT);
+        let mut link = Link::new(&line, SETTINGS);
         let mut peer = Peer::new(&mut link, 0).unwrap();
         let ended_well = finish(&mut link, &mut peer);
         well += usize::from(ended_well);
@@ -96,7 +94,7 @@ fn both_ways_answers_a_stream_part_by_part() {
         ("01s0007004echo00000001ap000700000000", "E000700000011no such operation"),
     ] {
         let line = Line::new(&[input.as_bytes()], Manner::NonBlocking);
-        let mut link = Link::new(&line, Settings::DEFAULT);
+        let mut link = Link::new(&line, SETTINGS);
         let mut peer = Peer::new(&mut link, 0).unwrap();
         assert!(finish(&mut link, &mut peer), "{input}");
         let sent = String::from_utf8(line.into_sent()).unwrap();
@@ -159,7 +157,7 @@ fn both_ways_talks_to_itself() {
         let (there, back) = (Pipe::default(), Pipe::default());
         let near = Half { input: &back, output: &there, rng: &rng, room };
         let far = Half { input: &there, output: &back, rng: &rng, room };
-        let mut links = [near, far].map(|half| Link::new(half, Settings::DEFAULT));
+        let mut links = [near, far].map(|half| Link::new(half, SETTINGS));
         let mut peers = links.each_mut().map(|link| Peer::new(link, 0).unwrap());
         let mut is_over = [false; 2];
         for turn in 0.. {
@@ -231,8 +229,7 @@ fn both_ways_loses_nothing_while_its_buffer_is_full() {
     let requests: Vec<_> = (0..100).map(|i| format!("r{i:04}004echo00000008{i:08}")).collect();
     let input = ["01", &requests.concat()].concat();
     let (open, sent) = (Cell::new(false), RefCell::new(Vec::new()));
-    let mut link =
-        Link::new(Gate { open: &open, input: input.as_bytes(), sent: &sent }, Settings::DEFAULT);
+    let mut link = Link::new(Gate { open: &open, input: input.as_bytes(), sent: &sent }, SETTINGS);
     let mut peer = Peer::new(&mut link, 0).unwrap();
     for _ in 0..10 {
         assert!(!link.turn(0, &mut peer).unwrap());
@@ -249,8 +246,7 @@ fn both_ways_loses_nothing_while_its_buffer_is_full() {
 fn both_ways_gives_up_on_a_peer_that_takes_nothing() {
     let (open, sent) = (Cell::new(false), RefCell::new(Vec::new()));
     let input = ["01", &"r0001004echo00000000".repeat(1000)].concat();
-    let mut link =
-        Link::new(Gate { open: &open, input: input.as_bytes(), sent: &sent }, Settings::DEFAULT);
+    let mut link = Link::new(Gate { open: &open, input: input.as_bytes(), sent: &sent }, SETTINGS);
     let mut peer = Peer::new(&mut link, 0).unwrap();
     let failed_at = (0..100).find(|i| link.turn(i * 20_000, &mut peer).is_err());
     assert!(failed_at.is_some_and(|turn| turn > 2), "{failed_at:?}");

@@ -40,6 +40,9 @@ pub struct End<const OUT: usize, const IN: usize> {
     written: Vec<u8>,
 }
 
+/// The default, but with room for streams.
+pub const STREAMS: Settings = Settings { streams: u16::MAX, ..Settings::DEFAULT };
+
 /// Runs a test with each reader, whose input comes whole, and byte by byte.
 pub fn with_each_reader<const OUT: usize, const IN: usize>(
     settings: Settings,
