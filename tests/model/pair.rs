@@ -11,7 +11,7 @@ use gotalk::{
 };
 
 use super::reader::{self, Reader};
-use super::time::LONGEST;
+use super::time::{RANGE, interval};
 use super::{Body, Due, Found, Kind, Made, Model, Outcome, Payload, Room, Said, saw};
 
 /// More than any message of the tests takes.
@@ -324,6 +324,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             },
             |model, room, told| model.poll(now, room, told.copied().flatten()),
         );
+        Self::fits(got);
         if got == Ok(None) {
             self.settled = now;
             assert_ne!(self.session.wait_ms(now as u32), Some(0), "nothing is done, and at once");
@@ -365,13 +366,13 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         let mut until = u64::MAX;
         if self.model.is_live() {
             if settings.heartbeat_ms.is_some() {
-                until = until.min(beat.unwrap_or(self.now) + LONGEST);
+                until = until.min(beat.unwrap_or(self.now) + RANGE);
             }
             if settings.silence_ms.is_some() {
-                until = until.min(heard.unwrap_or(self.now) + LONGEST);
+                until = until.min(heard.unwrap_or(self.now) + RANGE);
             }
-            if let Some(answer) = super::time::interval(settings.answer_ms) {
-                until = until.min(self.settled + LONGEST - answer);
+            if let Some(answer) = interval(settings.answer_ms) {
+                until = until.min(self.settled + RANGE - answer);
             }
         }
         if clock.is_some() && settings.heartbeat_ms.is_some() {
@@ -450,7 +451,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         I::Payload: Into<Payload>,
     {
         let now = self.now;
-        self.attempt(
+        let got = self.attempt(
             space,
             |session, writer| Ok(session.receive(now as u32, input, writer)?),
             |pair, received| {
@@ -463,7 +464,16 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
                 said
             },
             |model, room, said| model.receive(now, room, found, said),
-        )
+        );
+        Self::fits(got.as_ref().map(drop).map_err(|error| *error));
+        got
+    }
+
+    /// No message of the session's own takes more room than it says.
+    fn fits<T>(got: Result<T, SessionError>) {
+        if let Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. })) = got {
+            assert!(needed <= Session::<OUT, IN>::MAX_REPLY_LEN, "a reply of {needed} bytes");
+        }
     }
 
     /// What was received in the words of the model.

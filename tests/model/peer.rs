@@ -165,7 +165,7 @@ impl Model {
             self.ours.get_mut(&request).unwrap().touched = now;
             return Said::ResultPart { request, payload };
         }
-        self.ours.remove(&request);
+        self.end(request);
         match header.kind {
             b'R' => Said::Result { request, payload },
             b'S' => Said::ResultEnd { request },
@@ -193,7 +193,7 @@ impl Model {
                 let Some(request) = self.asker(id) else {
                     return (Ok(Said::Handled), Vec::new());
                 };
-                self.ours.remove(&request);
+                self.end(request);
                 (Ok(Said::ResultTooLong { request }), Vec::new())
             }
         }

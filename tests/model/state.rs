@@ -61,6 +61,9 @@ pub struct Model {
     pub made: usize,
     /// How many went through each slot.
     pub uses: BTreeMap<usize, u64>,
+    /// When each slot became free last: not by the clock, but by a number that grows.
+    freed: BTreeMap<usize, u64>,
+    turn: u64,
     pub theirs: BTreeMap<usize, Theirs>,
     /// How many requests of the peer's were taken.
     pub taken: usize,
@@ -96,6 +99,8 @@ impl Model {
             ours: BTreeMap::new(),
             made: 0,
             uses: BTreeMap::new(),
+            freed: BTreeMap::new(),
+            turn: 0,
             theirs: BTreeMap::new(),
             taken: 0,
             payload_wanted: true,
@@ -104,12 +109,17 @@ impl Model {
 
     /// The settings, the load, the clock and the turns of the slots stay.
     pub fn reset(&mut self) {
+        // All at once, in any order.
+        self.turn += 1;
+        self.freed.extend(self.ours.values().map(|ours| (ours.slot, self.turn)));
         *self = Self {
             clock: self.clock,
             clock_read: self.clock_read,
             load: self.load,
             made: self.made,
             uses: std::mem::take(&mut self.uses),
+            freed: std::mem::take(&mut self.freed),
+            turn: self.turn,
             taken: self.taken,
             ..Self::new(self.out_slots, self.in_slots, self.settings)
         };
@@ -219,14 +229,7 @@ impl Model {
         if self.ours.len() == self.out_slots {
             return (Err(SessionError::TooMany), Vec::new());
         }
-        let is_free = |slot: &usize| {
-            *slot < self.out_slots && self.ours.values().all(|other| other.slot != *slot)
-        };
-        // Any free slot will do. If the session found none, any shows what it should have said.
-        let slot = slot
-            .filter(is_free)
-            .or_else(|| (0..self.out_slots).find(is_free))
-            .expect("a slot is free");
+        let slot = self.free_slot(slot);
         let turn = self.uses.get(&slot).copied().unwrap_or(0);
         let id = id(self.out_slots, slot, turn);
         self.start(now);
@@ -241,6 +244,26 @@ impl Model {
         self.made += 1;
         self.ours.insert(number, Ours { slot, id, takes_parts: is_stream, touched: now });
         (Ok(Made { number, slot, id }), bytes)
+    }
+
+    /// The slot for a request: the one that has been free for longest, so that its id comes
+    /// back as late as can be. Of several, the one that the session chose.
+    fn free_slot(&self, chosen: Option<usize>) -> usize {
+        let taken = |slot: &usize| self.ours.values().any(|other| other.slot == *slot);
+        let freed = |slot: &usize| self.freed.get(slot).copied().unwrap_or(0);
+        let free = (0..self.out_slots).filter(|slot| !taken(slot));
+        let first = free.min_by_key(freed).expect("a slot is free");
+        chosen
+            .filter(|slot| *slot < self.out_slots && !taken(slot) && freed(slot) == freed(&first))
+            .unwrap_or(first)
+    }
+
+    /// Takes a request of ours out of those in flight.
+    pub fn end(&mut self, request: usize) {
+        if let Some(ours) = self.ours.remove(&request) {
+            self.turn += 1;
+            self.freed.insert(ours.slot, self.turn);
+        }
     }
 
     /// A part of a request, or its end.
@@ -283,7 +306,9 @@ impl Model {
     }
 
     pub fn forget(&mut self, request: Option<usize>) {
-        self.ours.retain(|number, _| Some(*number) != request);
+        if let Some(request) = request {
+            self.end(request);
+        }
     }
 
     pub fn notify(&mut self, now: u64, room: Room, name: &[u8], body: &Body) -> Outcome<()> {

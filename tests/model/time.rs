@@ -6,15 +6,16 @@ use super::super::support::oracle::{self, Header};
 use super::state::Phase;
 use super::{Due, Model, Outcome, Room};
 
-/// The longest interval: half of the clock's range.
-pub const LONGEST: u64 = (1 << 31) - 1;
+/// How long ago something can be for a session to know that it is past: half of the range of
+/// its clock.
+pub const RANGE: u64 = (1 << 31) - 1;
 
-/// The longest interval that a setting can have: 24 days.
-const LONGEST_SETTING: u64 = 24 * 24 * 60 * 60 * 1000;
+/// The longest interval: 24 days.
+const LONGEST: u64 = 24 * 24 * 60 * 60 * 1000;
 
 /// An interval of the settings, in the sense of their documentation.
 pub fn interval(ms: Option<u32>) -> Option<u64> {
-    ms.map(|ms| u64::from(ms).clamp(1, LONGEST_SETTING))
+    ms.map(|ms| u64::from(ms).clamp(1, LONGEST))
 }
 
 impl Model {
@@ -22,9 +23,7 @@ impl Model {
     pub fn poll(&mut self, now: u64, room: Room, told: Option<Due>) -> Outcome<Option<Due>> {
         let mut bytes = Vec::new();
         let result = self.due(now, room, told, &mut bytes);
-        if result.is_err() {
-            assert!(bytes.is_empty(), "all or nothing");
-        }
+        assert!(result.is_ok() || bytes.is_empty(), "all or nothing");
         (result.map_err(Into::into), bytes)
     }
 
@@ -45,12 +44,12 @@ impl Model {
                 self.disconnected();
             }
         }
-        let code = match self.phase {
+        let last_word = match self.phase {
             Phase::Closing(code) => Some(code),
-            _ if self.is_live() && self.silence_at().is_some_and(|at| at <= now) => Some(3),
-            _ => None,
+            Phase::Open | Phase::Draining => self.silence_at().filter(|at| *at <= now).map(|_| 3),
+            Phase::Ended => None,
         };
-        if let Some(code) = code {
+        if let Some(code) = last_word {
             let header = Header { kind: b'f', code: Some(code), ..Header::default() };
             match self.send(room, &oracle::write(&header)) {
                 Ok(written) => bytes.extend(written),
@@ -66,7 +65,7 @@ impl Model {
                 _ => self.ours.keys().next().copied(),
             };
             let Some(request) = lost else { return Ok(Some(Due::Close)) };
-            self.ours.remove(&request);
+            self.end(request);
             return Ok(Some(Due::Lost(request)));
         }
         let late = self.timed_out(now);
@@ -75,7 +74,7 @@ impl Model {
                 Some(Due::TimedOut(request)) if late.contains(&request) => request,
                 _ => *first,
             };
-            self.ours.remove(&request);
+            self.end(request);
             return Ok(Some(Due::TimedOut(request)));
         }
         if self.heartbeat_at().is_some_and(|at| at <= now) {
@@ -118,12 +117,5 @@ impl Model {
         }
         let at = [self.silence_at(), self.heartbeat_at(), self.timeout_at()];
         at.into_iter().flatten().min().map(|at| at.saturating_sub(now))
-    }
-
-    /// The longest interval in use.
-    pub fn longest(&self) -> u64 {
-        let Self { settings, .. } = self;
-        let all = [settings.silence_ms, settings.heartbeat_ms, settings.answer_ms];
-        all.into_iter().filter_map(interval).max().unwrap_or(0)
     }
 }
