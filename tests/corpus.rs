@@ -17,15 +17,16 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use fuzz::support::oracle::{self, End, Event, Wrong};
-use fuzz::{chunking, differential, noise, round_trip};
+use fuzz::{chunking, differential, model, noise, round_trip, session};
 
 type Target = (&'static str, fn(&[u8]));
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     ("noise", noise::run),
     ("chunking", chunking::run),
     ("differential", differential::run),
     ("round_trip", round_trip::run),
+    ("session", session::run),
 ];
 
 fn corpus() -> PathBuf {
@@ -105,6 +106,14 @@ fn the_corpus_of_differential() {
 #[test]
 fn the_corpus_of_round_trip() {
     replay_all("round_trip");
+}
+
+#[test]
+fn the_corpus_of_session() {
+    replay_all("session");
+    let seen = model::seen();
+    let missing: Vec<_> = model::KINDS.iter().filter(|kind| !seen.contains_key(*kind)).collect();
+    assert!(missing.is_empty(), "no seed of session comes to {missing:?}");
 }
 
 /// The README has a line for every seed and no line for a seed that is gone.

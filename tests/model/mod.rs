@@ -13,7 +13,8 @@
 //! - `state` is what the model knows, and what the application can do;
 //! - `peer` is what the peer can do, and `time` what is due;
 //! - `reader` turns the peer's bytes into what is received;
-//! - `pair` has a session and a model side by side, and compares them at every call;
+//! - `pair` has a session and a model side by side, and compares them at every call, by
+//!   what `words` makes of what the session says;
 //! - `actions` chooses what to do, at random or by the bytes of a fuzzer, and `converse` does it.
 
 #![allow(dead_code, unreachable_pub)]
@@ -32,6 +33,7 @@ pub mod peer;
 pub mod reader;
 pub mod state;
 pub mod time;
+pub mod words;
 
 pub use state::Model;
 

@@ -3,16 +3,13 @@
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::sync::OnceLock;
 
-use gotalk::{
-    Announced, ErrorCode, Event, Incoming, Input, Outgoing, Received, RequestId, Session,
-    SessionError, Settings, WriteError, Writer,
-};
+use gotalk::{Announced, ErrorCode, Input, Session, SessionError, Settings, WriteError, Writer};
 
 use super::reader::{self, Reader};
 use super::time::{RANGE, interval};
-use super::{Body, Due, Found, Kind, Made, Model, Outcome, Payload, Room, Said, saw};
+use super::words::Handles;
+use super::{Body, Due, Found, Kind, Model, Outcome, Payload, Room, Said, saw};
 
 /// More than any message of the tests takes.
 const AMPLE: usize = 4400;
@@ -44,9 +41,7 @@ pub struct Pair<const OUT: usize, const IN: usize> {
     pub input_ended: bool,
     /// What the reader has found and the session has not received.
     pub queue: VecDeque<Found>,
-    /// All handles that there were, by number.
-    ours: Vec<Outgoing>,
-    theirs: Vec<Incoming>,
+    handles: Handles,
     /// The application has written a protocol error by itself.
     pub closed: bool,
     /// How many bytes were written.
@@ -97,8 +92,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
             reader: Reader::new(by_events),
             input_ended: false,
             queue: VecDeque::new(),
-            ours: Vec::new(),
-            theirs: Vec::new(),
+            handles: Handles::default(),
             closed: false,
             written: 0,
         }
@@ -109,28 +103,12 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         self.now as u32
     }
 
-    /// A handle by its number, or one that is none of this session's, of a slot that it has
-    /// not.
-    fn our_handle(&self, request: usize) -> (Option<usize>, Outgoing) {
-        match self.ours.get(request) {
-            Some(handle) => (Some(request), *handle),
-            None => (None, stranger().0),
-        }
-    }
-
-    fn their_handle(&self, request: usize) -> (Option<usize>, Incoming) {
-        match self.theirs.get(request) {
-            Some(handle) => (Some(request), *handle),
-            None => (None, stranger().1),
-        }
-    }
-
     /// Makes a call on both. `tell` puts what the session gave in the words of the model.
     fn attempt<R, T: Kind + Debug + PartialEq>(
         &mut self,
         space: Space,
         act: impl Fn(&mut Session<OUT, IN>, &mut Writer<'_>) -> Result<R, SessionError>,
-        tell: impl Fn(&mut Self, R) -> T,
+        tell: impl Fn(&mut Handles, R) -> T,
         predict: impl Fn(&mut Model, Room, Option<&T>) -> Outcome<T>,
     ) -> Result<T, SessionError> {
         let mut free = match space {
@@ -161,7 +139,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         &mut self,
         free: usize,
         act: impl Fn(&mut Session<OUT, IN>, &mut Writer<'_>) -> Result<R, SessionError>,
-        tell: impl Fn(&mut Self, R) -> T,
+        tell: impl Fn(&mut Handles, R) -> T,
         predict: impl Fn(&mut Model, Room, Option<&T>) -> Outcome<T>,
     ) -> Result<T, SessionError> {
         let before: &[u8] = if self.closed { b"f00000000" } else { BEFORE };
@@ -174,7 +152,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         }
         let got = act(&mut self.session, &mut writer);
         let bytes = writer.as_bytes();
-        let got = got.map(|given| tell(self, given));
+        let got = got.map(|given| tell(&mut self.handles, given));
         let room = Room { free, closed: self.closed };
         let (want, due) = predict(&mut self.model, room, got.as_ref().ok());
         assert_eq!(got, want, "the session gave the left, the model the right");
@@ -216,7 +194,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
 
     /// The id of a request of ours.
     pub fn our_id(&self, request: usize) -> [u8; 4] {
-        *self.our_handle(request).1.id().as_bytes()
+        *self.handles.ours(request).1.id().as_bytes()
     }
 
     pub fn request(&mut self, space: Space, op: &[u8], is_stream: bool, body: &Body) {
@@ -231,25 +209,17 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
                     with!(body, payload => session.request(now, writer, op, payload))
                 }
             },
-            Self::made,
+            Handles::made,
             |model, room, made| {
                 model.request(now, room, (op, is_stream), body, made.map(|made| made.slot))
             },
         );
     }
 
-    /// Takes a new handle of ours.
-    fn made(&mut self, handle: Outgoing) -> Made {
-        assert!(!self.ours.contains(&handle), "a handle that was there before");
-        self.ours.push(handle);
-        let id = *handle.id().as_bytes();
-        Made { number: self.ours.len() - 1, slot: handle.index(), id }
-    }
-
     /// A part of a request, or its end.
     pub fn request_part(&mut self, space: Space, request: usize, body: Option<&Body>) {
         let now = self.now;
-        let (request, handle) = self.our_handle(request);
+        let (request, handle) = self.handles.ours(request);
         let _ = self.attempt(
             space,
             |session, writer| match body {
@@ -264,7 +234,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     }
 
     pub fn forget(&mut self, request: usize) {
-        let (request, handle) = self.our_handle(request);
+        let (request, handle) = self.handles.ours(request);
         self.session.forget(handle);
         self.model.forget(request);
         self.agree();
@@ -284,7 +254,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
 
     /// An answer: `R`, `S` with a body, `S` without one for the end, `E`, or `e` with a wait.
     pub fn respond(&mut self, space: Space, request: usize, kind: u8, wait: u32, body: &Body) {
-        let (request, handle) = self.their_handle(request);
+        let (request, handle) = self.handles.theirs(request);
         let _ = self.attempt(
             space,
             |session, writer| {
@@ -301,7 +271,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     }
 
     pub fn respond_end(&mut self, space: Space, request: usize) {
-        let (request, handle) = self.their_handle(request);
+        let (request, handle) = self.handles.theirs(request);
         let _ = self.attempt(
             space,
             |session, writer| session.respond_end(writer, handle),
@@ -315,13 +285,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         let got = self.attempt(
             space,
             |session, writer| Ok(session.poll(now as u32, writer)?),
-            |pair, due| {
-                due.map(|due| match due {
-                    gotalk::Due::TimedOut(request) => Due::TimedOut(pair.our_number(request)),
-                    gotalk::Due::Lost(request) => Due::Lost(pair.our_number(request)),
-                    gotalk::Due::Close => Due::Close,
-                })
-            },
+            Handles::due,
             |model, room, told| model.poll(now, room, told.copied().flatten()),
         );
         Self::fits(got);
@@ -383,23 +347,6 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         self.agree();
     }
 
-    fn our_number(&self, handle: Outgoing) -> usize {
-        let number = self.ours.iter().rposition(|other| *other == handle);
-        number.unwrap_or_else(|| panic!("nobody was given {handle:?}"))
-    }
-
-    fn their_number(&self, handle: Incoming) -> usize {
-        let number = self.theirs.iter().rposition(|other| *other == handle);
-        number.unwrap_or_else(|| panic!("nobody was given {handle:?}"))
-    }
-
-    /// Takes a new handle of the peer's.
-    fn taken(&mut self, handle: Incoming) -> (usize, usize) {
-        assert!(!self.theirs.contains(&handle), "a handle that was there before");
-        self.theirs.push(handle);
-        (self.theirs.len() - 1, handle.index())
-    }
-
     /// Whether the peer has begun.
     pub fn version_came(&self) -> bool {
         self.reader.offset() > 0
@@ -454,15 +401,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         let got = self.attempt(
             space,
             |session, writer| Ok(session.receive(now as u32, input, writer)?),
-            |pair, received| {
-                let said = pair.said(received);
-                if let (Some(handle), Found::Message(header, _)) = (pair.theirs.last(), found) {
-                    if matches!(said, Said::Request { .. } | Said::StreamRequest { .. }) {
-                        assert_eq!(Some(*handle.id().as_bytes()), header.id);
-                    }
-                }
-                said
-            },
+            |handles, received| handles.said(received, found),
             |model, room, said| model.receive(now, room, found, said),
         );
         Self::fits(got.as_ref().map(drop).map_err(|error| *error));
@@ -473,59 +412,6 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     fn fits<T>(got: Result<T, SessionError>) {
         if let Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. })) = got {
             assert!(needed <= Session::<OUT, IN>::MAX_REPLY_LEN, "a reply of {needed} bytes");
-        }
-    }
-
-    /// What was received in the words of the model.
-    fn said<P: Into<Payload>>(&mut self, received: Received<'_, P>) -> Said {
-        let name = |name: gotalk::Name<'_>| name.as_bytes().to_vec();
-        match received {
-            Received::Opened => Said::Opened,
-            Received::Request { request, op, payload } => {
-                let (request, slot) = self.taken(request);
-                Said::Request { request, slot, op: name(op), payload: payload.into() }
-            }
-            Received::StreamRequest { request, op, payload } => {
-                let (request, slot) = self.taken(request);
-                Said::StreamRequest { request, slot, op: name(op), payload: payload.into() }
-            }
-            Received::RequestPart { request, payload } => {
-                Said::RequestPart { request: self.their_number(request), payload: payload.into() }
-            }
-            Received::RequestEnd { request } => {
-                Said::RequestEnd { request: self.their_number(request) }
-            }
-            Received::RequestTooLong { request } => {
-                Said::RequestTooLong { request: self.their_number(request) }
-            }
-            Received::Result { request, payload } => {
-                Said::Result { request: self.our_number(request), payload: payload.into() }
-            }
-            Received::ResultPart { request, payload } => {
-                Said::ResultPart { request: self.our_number(request), payload: payload.into() }
-            }
-            Received::ResultEnd { request } => {
-                Said::ResultEnd { request: self.our_number(request) }
-            }
-            Received::ErrorResult { request, payload } => {
-                Said::ErrorResult { request: self.our_number(request), payload: payload.into() }
-            }
-            Received::RetryResult { request, wait_ms, payload } => {
-                let request = self.our_number(request);
-                Said::RetryResult { request, wait_ms, payload: payload.into() }
-            }
-            Received::ResultTooLong { request } => {
-                Said::ResultTooLong { request: self.our_number(request) }
-            }
-            Received::Notification { name: of, payload } => {
-                Said::Notification { name: name(of), payload: payload.into() }
-            }
-            Received::Payload { data, remaining } => {
-                Said::Payload { data: data.to_vec(), remaining }
-            }
-            Received::Heartbeat { load, time } => Said::Heartbeat { load, time },
-            Received::Closed { code } => Said::Closed { code: code.into() },
-            Received::Handled => Said::Handled,
         }
     }
 
@@ -585,29 +471,4 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         );
         assert!(text.contains(&counts), "{text} does not show {counts}");
     }
-}
-
-/// Handles of another session, of slots that no session of the tests has.
-fn stranger() -> (Outgoing, Incoming) {
-    static HANDLES: OnceLock<(Outgoing, Incoming)> = OnceLock::new();
-    *HANDLES.get_or_init(make_stranger)
-}
-
-fn make_stranger() -> (Outgoing, Incoming) {
-    const SLOT: u8 = 7;
-    let mut session = Session::<8, 8>::new(Settings::DEFAULT);
-    let mut buffer = [0; 500];
-    let mut writer = Writer::new(&mut buffer);
-    let (mut ours, mut theirs) = (None, None);
-    for number in 0..=SLOT {
-        ours = session.request(0, &mut writer, "x", b"").ok();
-        let id = RequestId::new([number; 4]);
-        let frame = gotalk::Frame::SingleRequest { id, op: "x".into(), payload_len: 0 };
-        if let Ok(Received::Request { request, .. }) =
-            session.receive(0, Event::Frame(frame), &mut writer)
-        {
-            theirs = Some(request);
-        }
-    }
-    (ours.unwrap(), theirs.unwrap())
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use gotalk::{Assembler, Error, Event, Item, Message, MessageType, Parser};
 
 use super::super::support::drive;
-use super::{Found, Payload};
+use super::Found;
 
 /// The longest names and payloads that the readers take.
 pub const MAX_NAME: usize = 8;
@@ -64,18 +64,6 @@ impl Reader {
             Self::Events(parser) => parser.offset(),
             Self::Items(assembler) => assembler.offset(),
         }
-    }
-}
-
-impl From<u32> for Payload {
-    fn from(len: u32) -> Self {
-        Self::Len(len)
-    }
-}
-
-impl From<&[u8]> for Payload {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec())
     }
 }
 
