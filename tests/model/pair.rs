@@ -4,7 +4,10 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
-use gotalk::{Announced, ErrorCode, Input, Session, SessionError, Settings, WriteError, Writer};
+use gotalk::{
+    Announced, ErrorCode, Event, Input, Item, MAX_REPLY_LEN, Session, SessionError, Settings,
+    WriteError, Writer,
+};
 
 use super::reader::{self, Reader};
 use super::time::{RANGE, interval};
@@ -373,13 +376,19 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     /// Receives the first of what was found. If there is no room, it stays there.
     pub fn receive(&mut self, space: Space) -> Option<Result<Said, SessionError>> {
         let found = self.queue.pop_front()?;
-        let got = if let Found::Error(error) = &found {
-            self.fail(error);
-            Ok(Said::Handled)
-        } else if self.reader.is_by_events() {
-            self.receive_input(space, &found, reader::as_event(&found))
-        } else {
-            self.receive_input(space, &found, reader::as_item(&found))
+        // Bare, or as a reader's iterator gives it.
+        let is_bare = self.queue.len() % 2 == 0;
+        let got = match (&found, self.reader.is_by_events()) {
+            (Found::Error(error), true) => {
+                self.receive_input(space, &found, Err::<Event<'_>, _>(*error))
+            }
+            (Found::Error(error), false) => {
+                self.receive_input(space, &found, Err::<Item<'_>, _>(*error))
+            }
+            (_, true) if is_bare => self.receive_input(space, &found, reader::as_event(&found)),
+            (_, true) => self.receive_input(space, &found, Ok(reader::as_event(&found))),
+            (_, false) if is_bare => self.receive_input(space, &found, reader::as_item(&found)),
+            (_, false) => self.receive_input(space, &found, Ok(reader::as_item(&found))),
         };
         if got.is_err() {
             self.queue.push_front(found);
@@ -411,7 +420,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
     /// No message of the session's own takes more room than it says.
     fn fits<T>(got: Result<T, SessionError>) {
         if let Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. })) = got {
-            assert!(needed <= Session::<OUT, IN>::MAX_REPLY_LEN, "a reply of {needed} bytes");
+            assert!(needed <= MAX_REPLY_LEN, "a reply of {needed} bytes");
         }
     }
 

@@ -20,6 +20,10 @@ impl Model {
         found: &Found,
         heard: Option<&Said>,
     ) -> Outcome<Said> {
+        if let Found::Error(error) = found {
+            self.fail(error);
+            return (Ok(Said::Handled), Vec::new());
+        }
         if !self.is_live() {
             return (Ok(Said::Handled), Vec::new());
         }
@@ -51,7 +55,7 @@ impl Model {
                 };
                 outcome
             }
-            Found::Error(_) => panic!("an error is not received"),
+            Found::Error(_) => unreachable!(),
         }
     }
 
