@@ -11,8 +11,8 @@
 //! or the width of a field, change all three, and `payload.rs`, which fills in the size of a
 //! payload that was written in place. What lies between a public method and its body is
 //! inlined: a call with so many arguments costs more stack and instructions than it saves. The
-//! two bodies that most programs use are never inlined: inlined into one caller, a request took
-//! twice the time on a large target, and it was the same code.
+//! two bodies that most programs use are never inlined on a large target: inlined into one
+//! caller, a request took twice the time there, and it was the same code.
 
 use core::fmt;
 
@@ -374,7 +374,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a message with a name: `r`, `s` or `n`, which has no id.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn named(
         &mut self,
         message_type: MessageType,
@@ -400,7 +400,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes a message with an id and a payload: `p`, `R`, `S` or `E`.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn id_and_payload(
         &mut self,
         message_type: MessageType,
