@@ -15,9 +15,9 @@ mod support;
 use std::panic::{self, AssertUnwindSafe};
 
 use gotalk::Settings;
-use model::Body;
 use model::actions::{Action, Text};
 use model::pair::{Pair, Space};
+use model::{Body, seen};
 use support::oracle::{self, Header};
 
 /// A request of ours, or of the peer's.
@@ -58,12 +58,13 @@ enum Letter {
     Reset,
 }
 
-/// With `TICK` as the step of the clock, each of these comes after two or three.
+/// With `TICK` as the step of the clock, each of these comes after two of them or three.
 const TICK: u64 = 10;
 const SETTINGS: Settings = Settings {
-    heartbeat_ms: Some(35),
+    heartbeat_ms: Some(15),
     silence_ms: Some(30),
     answer_ms: Some(20),
+    streams: u16::MAX,
     ..Settings::DEFAULT
 };
 
@@ -225,7 +226,12 @@ fn come<const OUT: usize, const IN: usize>(
 /// Near the wrap of the clock.
 const START: u64 = (1 << 32) - 25;
 
-fn all<const OUT: usize, const IN: usize>(alphabet: &'static [Letter], settings: Settings) {
+/// Every sequence, by both readers. They must come to all that `kinds` names.
+fn all<const OUT: usize, const IN: usize>(
+    alphabet: &'static [Letter],
+    settings: Settings,
+    kinds: &[&str],
+) {
     for by_events in [OUT == 1, OUT != 1] {
         let is_second = by_events != (OUT == 1);
         let depth = depth().saturating_sub(usize::from(cfg!(debug_assertions) && is_second)).max(1);
@@ -241,34 +247,84 @@ fn all<const OUT: usize, const IN: usize>(alphabet: &'static [Letter], settings:
             explorer.done
         );
     }
+    let missing: Vec<_> = kinds.iter().filter(|kind| !seen().contains_key(*kind)).collect();
+    assert!(depth() < 5 || missing.is_empty(), "nothing came to {missing:?}");
 }
+
+const OF_OURS: [&str; 19] = [
+    "made",
+    "timed out",
+    "lost",
+    "close",
+    "nothing due",
+    "result",
+    "result part",
+    "result end",
+    "error result",
+    "TooMany",
+    "Over",
+    "Parts",
+    "Closed",
+    "Write(BufferTooSmall)",
+    "r",
+    "s",
+    "p",
+    "h",
+    "f",
+];
+const OF_THE_PEER: [&str; 12] = [
+    "request",
+    "stream request",
+    "request part",
+    "request end",
+    "request too long",
+    "payload",
+    "Over",
+    "Parts",
+    "R",
+    "S",
+    "E",
+    "e",
+];
+const OF_BOTH: [&str; 10] = [
+    "made",
+    "retry result",
+    "stream request",
+    "closed",
+    "lost",
+    "timed out",
+    "close",
+    "n",
+    "E",
+    "f",
+];
 
 #[test]
 fn requests_of_ours_by_one() {
-    all::<1, 1>(&OURS, SETTINGS);
+    all::<1, 1>(&OURS, SETTINGS, &OF_OURS);
 }
 
 #[test]
 fn requests_of_ours_by_two() {
-    all::<2, 2>(&OURS, SETTINGS);
+    all::<2, 2>(&OURS, SETTINGS, &OF_OURS);
 }
 
 #[test]
 fn requests_of_the_peer_by_one() {
-    all::<1, 1>(&THEIRS, SETTINGS);
+    all::<1, 1>(&THEIRS, SETTINGS, &OF_THE_PEER);
 }
 
 #[test]
 fn requests_of_the_peer_by_two() {
-    all::<2, 2>(&THEIRS, Settings { streams: 1, ..SETTINGS });
+    all::<2, 2>(&THEIRS, Settings { streams: 1, ..SETTINGS }, &OF_THE_PEER);
 }
 
 #[test]
 fn both_by_one() {
-    all::<1, 1>(&BOTH, Settings { retry_after_ms: None, ..SETTINGS });
+    all::<1, 1>(&BOTH, Settings { retry_after_ms: None, ..SETTINGS }, &OF_BOTH);
 }
 
 #[test]
 fn both_by_two() {
-    all::<2, 2>(&BOTH, SETTINGS);
+    all::<2, 2>(&BOTH, SETTINGS, &OF_BOTH);
 }
