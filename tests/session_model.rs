@@ -17,10 +17,8 @@ use std::collections::HashSet;
 use std::panic;
 
 use gotalk::{Event, Frame, Received, Session, Settings, Writer};
-use model::actions::{self, Action};
 use model::converse::{self, Recorder};
-use model::pair::{Pair, Space};
-use model::{Body, KINDS, seen, state};
+use model::{KINDS, seen, state};
 use support::generate::Rng;
 
 fn variable(name: &str, default: u64) -> u64 {
@@ -108,14 +106,15 @@ fn ids_of_the_largest_session() {
 #[cfg(panic = "unwind")]
 #[test]
 fn a_difference_is_noticed() {
+    use model::Body;
+    use model::actions::{Action, Text};
+    use model::pair::{Pair, Space};
+
     let settings = Settings { answer_ms: Some(10), ..Settings::DEFAULT };
     let mut pair = Pair::<1, 1>::new(settings, 0, true);
     pair.model.settings.answer_ms = Some(11);
-    let request = Action::Request {
-        op: actions::Text(b"x".into()),
-        is_stream: false,
-        body: Body::Bytes(Vec::new()),
-    };
+    let request =
+        Action::Request { op: Text(b"x".into()), is_stream: false, body: Body::Bytes(Vec::new()) };
     let found = panic::catch_unwind(move || {
         pair.act(&request, Space::Ample);
         pair.act(&Action::Pass { ms: 10 }, Space::Ample);
