@@ -1,5 +1,6 @@
 //! A check of the codec for targets that have no `cargo test`: real conversations, in
-//! pieces and back again, and the sizes that do not fit into 16 bits.
+//! pieces and back again, and the sizes that do not fit into 16 bits. That of the session is
+//! in `session.rs`.
 
 #![no_std]
 
@@ -26,6 +27,8 @@ macro_rules! recorded {
         [$(include_bytes!(concat!("../../conversations/", $name, ".bin")).as_slice()),*]
     };
 }
+
+pub mod session;
 
 /// Small ones, of all types but `f`: an AVR keeps constants in its 8 KiB of RAM.
 static CONVERSATIONS: [&[u8]; 11] = recorded!(
@@ -312,7 +315,7 @@ fn large_over_websocket() -> Check {
 #[cfg(target_family = "wasm")]
 #[unsafe(no_mangle)]
 extern "C" fn run() -> i32 {
-    match check() {
+    match check().and_then(|codec| Ok(codec + session::check()?)) {
         Ok(conversations) => conversations as i32,
         Err(line) => -(line as i32),
     }

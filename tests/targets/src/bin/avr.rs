@@ -1,10 +1,17 @@
-//! The check on an ATmega2560, which reports on its first serial port.
+//! The check of the codec on an ATmega2560, or with the feature `session` that of the session,
+//! reported on its first serial port. They are two programs because the emulator copies no
+//! constants from beyond 64 KiB of flash.
 
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 
 use core::arch::global_asm;
+
+#[cfg(not(feature = "session"))]
+use gotalk_targets::check;
+#[cfg(feature = "session")]
+use gotalk_targets::session::check;
 
 // The start: a zero in r1, the stack at the end of RAM, `.data` copied from flash
 // (constants too: this compiler reads them from RAM), `.bss` cleared.
@@ -43,7 +50,7 @@ global_asm!(
 
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
-    match gotalk_targets::check() {
+    match check() {
         Ok(conversations) => {
             number(conversations as u32);
             print(" conversations and all sizes, right\n");
