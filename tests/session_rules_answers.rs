@@ -67,11 +67,20 @@ fn rule_10_07_the_settings_say_how_a_request_without_room_is_refused() {
         (None, "E000700000004busy"),
     ] {
         let settings = Settings { retry_after_ms, ..STREAMS };
+        with_each_reader(settings, |mut end: End<8, 1>| {
+            open(&mut end);
+            end.asked(0, "r0001004held00000000");
+            for input in ["r0007004echo00000002hi", "s0007002up00000002hi"] {
+                assert_eq!(end.hear(0, input), []);
+                assert_eq!(end.sent(), text);
+            }
+        });
+        // Without any slot, a later time would be no better.
         with_each_reader(settings, |mut end: End<8, 0>| {
             open(&mut end);
             for input in ["r0007004echo00000002hi", "s0007002up00000002hi"] {
                 assert_eq!(end.hear(0, input), []);
-                assert_eq!(end.sent(), text);
+                assert_eq!(end.sent(), "E000700000004busy");
                 assert!(end.session.is_idle());
             }
         });

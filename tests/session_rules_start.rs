@@ -248,7 +248,8 @@ fn rule_10_02_the_longest_reply_has_a_length_that_is_known() {
     for settings in [STREAMS, Settings { streams: 0, ..Settings::BROWSER }] {
         for input in ["s0007002up00000000", "r0007002up00000000", "r0007009", "r0007002up00000009"]
         {
-            let mut session = Session::<0, 0>::new(settings);
+            let mut session = Session::<0, 1>::new(settings);
+            session.drain();
             let mut assembler = Assembler::<8, 8>::new().without_handshake();
             let mut buffer = [0; LONGEST];
             let mut writer = Writer::new(&mut buffer);

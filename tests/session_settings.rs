@@ -6,7 +6,7 @@ use gotalk::{
 
 const QUIET: Settings = Settings { heartbeat_ms: None, ..Settings::DEFAULT };
 /// 23 days: a session has to be polled at least every 24.
-const LONG: u32 = 23 * 86_400_000;
+const LONG: u32 = 11 * 86_400_000;
 
 /// What a session says and writes when it is polled.
 fn poll(session: &mut Session<1, 1>, now: u32) -> (Option<Due>, String) {
@@ -62,7 +62,7 @@ fn an_interval_of_0_is_one_millisecond() {
     }
 }
 
-/// It is not over at once, nor is it none.
+/// It is not over at once, nor is it none, and a `poll` that comes 12 days late sees it.
 #[test]
 fn an_interval_too_long_for_the_clock_is_a_long_one() {
     for ms in [1 << 31, (1 << 31) + 1, 3_000_000_000, u32::MAX - 1, u32::MAX] {
@@ -80,7 +80,9 @@ fn an_interval_too_long_for_the_clock_is_a_long_one() {
                     assert_eq!(poll(&mut session, now), (None, String::new()));
                     assert_eq!(session.wait_ms(now), Some(wait - ms));
                 }
-                let over = poll(&mut session, start.wrapping_add(wait));
+                let late = start.wrapping_add(wait).wrapping_add(12 * 86_400_000);
+                let over = poll(&mut session.clone(), late);
+                assert_eq!(over, poll(&mut session, start.wrapping_add(wait)));
                 let expected = if settings == heartbeat {
                     (None, "h000000000000")
                 } else if settings == silence {

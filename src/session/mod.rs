@@ -75,7 +75,7 @@ enum Phase {
 /// that you can owe an answer, up to 65,535 each. Both can be 0.
 ///
 /// - **Time**: `now` is in milliseconds, from any clock that starts anywhere and wraps at 2³².
-///   Give every call the same clock. While a conversation lasts, poll at least every 24 days.
+///   Give every call the same clock. While a conversation lasts, poll at least every 12 days.
 /// - **All or nothing**: when the writer has no room, nothing is written and nothing has
 ///   changed. Send what is in the writer, and call again with the same arguments, the event
 ///   included. A message of the session's own takes up to
@@ -216,10 +216,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
 
     /// Tells the session that the transport has ended. Nothing more is written.
     pub fn disconnected(&mut self) {
-        if self.phase != Phase::Ended {
-            self.phase = Phase::Ended;
-            self.outgoing.cursor = 0;
-        }
+        self.phase = Phase::Ended;
     }
 
     /// Whether requests can be made: until the conversation is drained, closed or has ended.
@@ -228,9 +225,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// Whether nothing is in flight: no request of ours waits for a result, and none of the
-    /// peer's for an answer.
+    /// peer's for an answer, which after the end nobody can write any more.
     pub fn is_idle(&self) -> bool {
-        self.outgoing.in_flight == 0 && self.incoming.owed == 0
+        let is_owed = self.incoming.owed > 0 && self.phase != Phase::Ended;
+        self.outgoing.in_flight == 0 && !is_owed
     }
 
     /// Whether messages can still be written and received.

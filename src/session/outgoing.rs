@@ -249,9 +249,6 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         op: impl Into<Name<'n>>,
         payload: impl Payload,
     ) -> Result<Outgoing, SessionError> {
-        if !self.settings.stream_requests() {
-            return Err(SessionError::Unsupported);
-        }
         self.begin(now, writer, MessageType::StreamRequest, op.into(), payload.form())
     }
 
@@ -266,6 +263,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         if self.phase != Phase::Open {
             return Err(SessionError::Closed);
         }
+        let is_stream = message_type == MessageType::StreamRequest;
+        if is_stream && !self.settings.stream_requests() {
+            return Err(SessionError::Unsupported);
+        }
         let request = self.outgoing.next().ok_or(SessionError::TooMany)?;
         let header = Header { id: request.id(), ..Header::new(message_type) };
         self.start(now);
@@ -273,7 +274,6 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         if self.outgoing.in_flight == 0 {
             self.outgoing.deadline = now.wrapping_add(self.settings.answer_ms().unwrap_or(0));
         }
-        let is_stream = message_type == MessageType::StreamRequest;
         self.outgoing.take(request, is_stream, now);
         Ok(request)
     }

@@ -127,7 +127,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
 
     /// Sets the clock that heartbeats carry: at `now` it is `unix_s` seconds since 1970-01-01
     /// 00:00 UTC. Before that, they carry 0 ([rule 7.10](crate::protocol#rule-7-10)). Set it
-    /// again after 49 days without a heartbeat.
+    /// again after 24 days without a heartbeat.
     pub fn set_clock(&mut self, now: u32, unix_s: u32) {
         self.flags |= HAS_CLOCK;
         self.clock_ms = now;
@@ -138,7 +138,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// may wrap.
     fn time(&mut self, now: u32) -> u32 {
         if self.flags & HAS_CLOCK != 0 {
-            let seconds = now.wrapping_sub(self.clock_ms) / 1000;
+            // A clock that was read a little earlier must not count as one that has wrapped.
+            let seconds = (now.wrapping_sub(self.clock_ms) as i32).max(0) as u32 / 1000;
             self.clock_s = self.clock_s.wrapping_add(seconds);
             self.clock_ms = self.clock_ms.wrapping_add(seconds.wrapping_mul(1000));
         }

@@ -447,7 +447,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         why: &Refusal,
     ) -> Result<(), WriteError> {
         let (message_type, extra) = match self.settings.retry_after_ms() {
-            Some(ms) if why.may_retry => (MessageType::RetryResult, ms),
+            // Without a slot it would be busy for ever.
+            Some(ms) if why.may_retry && IN > 0 => (MessageType::RetryResult, ms),
             _ => (MessageType::ErrorResult, 0),
         };
         let last = why.text.len() as u32;

@@ -11,7 +11,7 @@
 /// # assert!(session.is_open());
 /// ```
 ///
-/// An interval of 0 counts as 1 ms, and one of more than 24 days as 24 days.
+/// An interval of 0 counts as 1 ms, and one of more than 12 days as 12 days.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Settings {
@@ -85,8 +85,8 @@ pub(crate) struct Stored {
 const HEARTBEAT_MS: u32 = interval(Settings::DEFAULT.heartbeat_ms);
 const RETRY_AFTER_MS: u32 = 500;
 
-/// 24 days. It leaves 20 hours in which a late `poll` still sees that 2³¹ ms have not passed.
-const LONGEST: u32 = 24 * 24 * 60 * 60 * 1000;
+/// 12 days. If a `poll` then comes 12 days late, fewer than 2³¹ ms have passed in all.
+const LONGEST: u32 = 12 * 24 * 60 * 60 * 1000;
 
 /// The interval in a form without a tag: 0 is none.
 const fn interval(ms: Option<u32>) -> u32 {

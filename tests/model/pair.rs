@@ -344,7 +344,7 @@ impl<const OUT: usize, const IN: usize> Pair<OUT, IN> {
         }
         if clock.is_some() && settings.heartbeat_ms.is_some() {
             // It goes on from a whole second.
-            until = until.min(self.model.clock_read + u64::from(u32::MAX) - 999);
+            until = until.min(self.model.clock_read + RANGE - 999);
         }
         self.now = (self.now + ms).min(until).max(self.now);
         self.agree();

@@ -211,7 +211,7 @@ impl Model {
         (text, may_retry): (&str, bool),
         said: Said,
     ) -> Outcome<Said> {
-        let wait = self.settings.retry_after_ms.filter(|_| may_retry);
+        let wait = self.settings.retry_after_ms.filter(|_| may_retry && self.in_slots > 0);
         let kind = if wait.is_some() { b'e' } else { b'E' };
         let header = Header { kind, id: Some(id), wait, ..Header::default() };
         match self.send_message(room, header, &Body::Bytes(text.into())) {

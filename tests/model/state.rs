@@ -154,7 +154,8 @@ impl Model {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.ours.is_empty() && self.theirs.is_empty()
+        let is_owed = !self.theirs.is_empty() && self.phase != Phase::Ended;
+        self.ours.is_empty() && !is_owed
     }
 
     pub fn is_live(&self) -> bool {
@@ -220,11 +221,11 @@ impl Model {
         body: &Body,
         slot: Option<usize>,
     ) -> Outcome<Made> {
-        if is_stream && !self.settings.stream_requests {
-            return (Err(SessionError::Unsupported), Vec::new());
-        }
         if self.phase != Phase::Open {
             return (Err(SessionError::Closed), Vec::new());
+        }
+        if is_stream && !self.settings.stream_requests {
+            return (Err(SessionError::Unsupported), Vec::new());
         }
         if self.ours.len() == self.out_slots {
             return (Err(SessionError::TooMany), Vec::new());

@@ -10,8 +10,8 @@ use super::{Due, Model, Outcome, Room};
 /// its clock.
 pub const RANGE: u64 = (1 << 31) - 1;
 
-/// The longest interval: 24 days.
-const LONGEST: u64 = 24 * 24 * 60 * 60 * 1000;
+/// The longest interval: 12 days.
+const LONGEST: u64 = 12 * 24 * 60 * 60 * 1000;
 
 /// An interval of the settings, in the sense of their documentation.
 pub fn interval(ms: Option<u32>) -> Option<u64> {
