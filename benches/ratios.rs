@@ -6,11 +6,14 @@
 
 use std::hint::black_box;
 
+#[path = "support/exchange.rs"]
+mod exchange;
 #[path = "support/subject.rs"]
 mod subject;
 #[path = "support/mod.rs"]
 mod support;
 
+use exchange::{Alone, EIGHT, Pair, ParserAlone, ParserPair};
 use support::conversation::{Conversation, LETTERS, MIXED, Message};
 use support::timing::{Case, Effort, Figure, compare};
 use support::two_slices::Finished;
@@ -20,7 +23,7 @@ const WHOLE: usize = usize::MAX;
 
 type Table = (&'static str, fn(Effort));
 
-const TABLES: [Table; 9] = [
+const TABLES: [Table; 10] = [
     ("whole", whole),
     ("pieces", pieces),
     ("bytes", bytes),
@@ -30,6 +33,7 @@ const TABLES: [Table; 9] = [
     ("digits", digits),
     ("growth", growth),
     ("names", names),
+    ("session", session),
 ];
 
 fn main() {
@@ -265,6 +269,39 @@ fn names(effort: Effort) {
     }
 }
 
+/// A case of so many exchanges.
+const EXCHANGES: usize = 100;
+
+fn exchanges<'a>(name: &str, mut exchange: impl FnMut() -> usize + 'a) -> Case<'a> {
+    Case::new(name, move || (0..EXCHANGES).map(|_| exchange()).sum::<usize>())
+}
+
+fn session(effort: Effort) {
+    exchange::check();
+    let mut lines = Lines::new(effort, "A session beside the codec alone, with the same messages");
+    let mut line = |label, alone: &mut dyn FnMut() -> usize, pair: &mut dyn FnMut() -> usize| {
+        let cases = vec![exchanges("codec", alone), exchanges("session", pair)];
+        lines.print(label, EXCHANGES, cases);
+    };
+    let (mut alone, mut pair) = (Alone::new(), Pair::<EIGHT>::new());
+    line("request and result", &mut || alone.exchange(), &mut || pair.exchange());
+    let (mut alone, mut pair) = (ParserAlone::new(), ParserPair::new());
+    line("the same by parsers", &mut || alone.exchange(), &mut || pair.exchange());
+    let (mut alone, mut pair) = (Alone::new(), Pair::<EIGHT>::new());
+    line("notification", &mut || alone.notify(), &mut || pair.notify());
+
+    let (mut one, mut some) = (Pair::<1>::full(), Pair::<64>::full());
+    let (mut many, mut all) = (Pair::<4_096>::full(), Pair::<65_535>::full());
+    let mut lines = Lines::new(effort, "Request and result, by the number of requests in flight");
+    let cases = vec![
+        exchanges("1", || one.turn()),
+        exchanges("64", || some.turn()),
+        exchanges("4096", || many.turn()),
+        exchanges("65535", || all.turn()),
+    ];
+    lines.print("sessions", EXCHANGES, cases);
+}
+
 /// Runs one case alone, and only it inside [`measured`].
 fn run_alone(name: &str, times: u32) {
     let mixed = Conversation::mixed(MIXED);
@@ -292,8 +329,24 @@ fn run_alone(name: &str, times: u32) {
         "two-slices" => write(&|buffer| finished.copy(buffer).expect("room")),
         "writer" => write(&|buffer| subject::write_all(messages, buffer)),
         "writer-message" => write(&|buffer| subject::write_frames(&frames, buffer)),
+        "codec" => exchanged(&mut Alone::new(), Alone::exchange, times),
+        "session" => exchanged(&mut Pair::<EIGHT>::new(), Pair::exchange, times),
+        "codec-parser" => exchanged(&mut ParserAlone::new(), ParserAlone::exchange, times),
+        "session-parser" => exchanged(&mut ParserPair::new(), ParserPair::exchange, times),
+        "codec-notify" => exchanged(&mut Alone::new(), Alone::notify, times),
+        "session-notify" => exchanged(&mut Pair::<EIGHT>::new(), Pair::notify, times),
+        "session-1" => exchanged(&mut Pair::<1>::full(), Pair::turn, times),
+        "session-64" => exchanged(&mut Pair::<64>::full(), Pair::turn, times),
+        "session-4096" => exchanged(&mut Pair::<4_096>::full(), Pair::turn, times),
+        "session-65535" => exchanged(&mut Pair::<65_535>::full(), Pair::turn, times),
         _ => panic!("no case {name}"),
     }
+}
+
+/// As many exchanges as the mixed conversation has messages.
+fn exchanged<T>(subject: &mut T, exchange: fn(&mut T) -> usize, times: u32) {
+    exchange::check();
+    measured(&mut || _ = (0..MIXED).map(|_| black_box(exchange(subject))).count(), times);
 }
 
 #[inline(never)]
