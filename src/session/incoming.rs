@@ -248,6 +248,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// Writes the last message of an answer.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn answer(
         &mut self,
         writer: &mut Writer<'_>,

@@ -257,7 +257,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         name: Name<'_>,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        writer.write_behind(self.flags & GREETED == 0, header, name, payload)?;
+        writer.send(self.flags & GREETED == 0, header, name, payload)?;
         self.flags |= GREETED;
         Ok(())
     }

@@ -141,6 +141,7 @@ impl<const OUT: usize> OutgoingTable<OUT> {
     }
 
     /// The request in flight with this id, of whose result a part has come, or all.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn settle(&mut self, id: RequestId, now: u32, is_over: bool) -> Option<Outgoing> {
         let number = number(id)?;
         let index = number.checked_rem(OUT as u32)?;
@@ -252,6 +253,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         self.begin(now, writer, MessageType::StreamRequest, op.into(), payload.form())
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn begin(
         &mut self,
         now: u32,

@@ -326,6 +326,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         input.give(self, now, writer)
     }
 
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn take<'a, I: Find<'a>>(
         &mut self,
         now: u32,
@@ -434,6 +435,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// Takes a request of the peer's, if there is room for it.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn admit(&mut self, id: RequestId, is_stream: bool) -> Option<Incoming> {
         let is_full = is_stream && self.incoming.streams >= self.settings.streams();
         if self.phase != Phase::Open || is_full { None } else { self.incoming.take(id, is_stream) }

@@ -16,13 +16,13 @@
 
 use core::fmt;
 
-use crate::WriteError;
 use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, Message, VERSION_LEN};
 use crate::wire::message_type::MessageType;
 use crate::wire::value::{ErrorCode, Name, RequestId};
 use crate::write::fields::{
     put_array, put_id_and_payload, put_message, put_named, put_number, put_version,
 };
+use crate::{LARGE, WriteError};
 
 /// Encodes messages into a buffer that you provide.
 ///
@@ -424,7 +424,7 @@ impl<'b> Writer<'b> {
     }
 
     /// Writes any message, behind the version where a session still owes it: both or nothing.
-    pub(crate) fn write_behind(
+    fn write_behind(
         &mut self,
         version: bool,
         header: &Header,
@@ -448,6 +448,36 @@ impl<'b> Writer<'b> {
             self.closed = true;
         }
         Ok(())
+    }
+
+    /// Writes a message of a session's: any message, behind the version where that is owed. A
+    /// large target takes the body with the shape of the message, where there is one.
+    #[inline(always)]
+    pub(crate) fn send(
+        &mut self,
+        version: bool,
+        header: &Header,
+        name: Name<'_>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
+        let Header { message_type, id, last, .. } = *header;
+        if LARGE && !version && last as usize == payload.len() {
+            match message_type {
+                MessageType::SingleRequest
+                | MessageType::StreamRequest
+                | MessageType::Notification => {
+                    return self.named(message_type, id, name, payload);
+                }
+                MessageType::StreamRequestPart
+                | MessageType::SingleResult
+                | MessageType::StreamResult
+                | MessageType::ErrorResult => {
+                    return self.id_and_payload(message_type, id, payload);
+                }
+                _ => {}
+            }
+        }
+        self.write_behind(version, header, name, payload)
     }
 
     /// The next `needed` bytes of the buffer, or `None` if fewer are free or the writer is
