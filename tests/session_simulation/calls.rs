@@ -131,11 +131,11 @@ impl World<'_> {
             message.extra = wish.wait;
         }
         match (wish.call, request) {
-            (Call::Stream, _) if !end.settings.stream_requests => {
-                return Err(SessionError::Unsupported);
-            }
             (Call::Request | Call::Stream, _) if end.phase != Phase::Open => {
                 return Err(SessionError::Closed);
+            }
+            (Call::Stream, _) if !end.settings.stream_requests => {
+                return Err(SessionError::Unsupported);
             }
             (Call::Request | Call::Stream, _) => {
                 if end.in_flight.len() == end.session.sizes().0 {

@@ -219,13 +219,18 @@ impl World<'_> {
 
     /// The program sets what heartbeats carry.
     pub fn set(&mut self, i: usize) {
-        let (load, unix_s) = (self.rng.next() as u16, self.rng.next() as u32);
-        let end = &mut self.ends[i];
-        end.load = load;
-        end.session.set_load(load);
+        let load = self.rng.next() as u16;
+        self.ends[i].load = load;
+        self.ends[i].session.set_load(load);
         if self.rng.one_in(2) {
-            end.clock = Some((end.passed, unix_s));
-            end.session.set_clock(end.now(), unix_s);
+            self.set_clock(i);
         }
+    }
+
+    pub fn set_clock(&mut self, i: usize) {
+        let unix_s = self.rng.next() as u32;
+        let end = &mut self.ends[i];
+        end.clock = Some((end.passed, unix_s));
+        end.session.set_clock(end.now(), unix_s);
     }
 }

@@ -81,9 +81,9 @@ fn expect<'a>(
                 });
             };
             match end.settings.retry_after_ms {
-                Some(wait) => Expected::refused(b'e', wait, why),
-                None if why == Kind::BusyRetry => Expected::refused(b'E', 0, Kind::BusyError),
-                None => Expected::refused(b'E', 0, why),
+                Some(wait) if end.session.sizes().1 > 0 => Expected::refused(b'e', wait, why),
+                _ if why == Kind::BusyRetry => Expected::refused(b'E', 0, Kind::BusyError),
+                _ => Expected::refused(b'E', 0, why),
             }
         }
         (b'p', Some(Request { place: Place::Owed, is_receiving: true, incoming, .. })) => {

@@ -6,8 +6,8 @@ use crate::support::oracle::{self, Event};
 use crate::world::{Phase, World, trace};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
-/// How late a poll may be if an interval is as long as it can be.
-const LATE_MS: u64 = 19 * HOUR_MS;
+/// How late a poll may be.
+const LATE_MS: u64 = 12 * 24 * HOUR_MS;
 
 #[derive(Clone, Copy, Debug)]
 enum Fate {
@@ -154,7 +154,7 @@ impl World<'_> {
         self.pass(ms as u64);
     }
 
-    /// Nothing happens for days, or as long as the sessions allow and some hours more.
+    /// Nothing happens for days, or as long as the sessions allow and some days more.
     fn jump(&mut self) {
         if self.jumps == 3 {
             return;
@@ -171,6 +171,11 @@ impl World<'_> {
         }
         self.pass(far);
         self.poll_both();
+        for i in 0..2 {
+            if self.ends[i].clock.is_some() {
+                self.set_clock(i);
+            }
+        }
     }
 
     fn poll_both(&mut self) {
