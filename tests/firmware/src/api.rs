@@ -169,10 +169,10 @@ type Out = Writer<'static>;
 type Bytes = &'static [u8];
 type Asked = Result<Outgoing, SessionError>;
 type Done = Result<(), SessionError>;
-type ReceiveEvent =
-    fn(&mut Session, u32, Event<'static>, &mut Out) -> Result<Received<'static, u32>, WriteError>;
-type ReceiveItem =
-    fn(&mut Session, u32, Item<'static>, &mut Out) -> Result<Received<'static, Bytes>, WriteError>;
+type Found<T> = Result<T, Error>;
+type Meant<P> = Result<Received<'static, P>, WriteError>;
+type ReceiveEvent = fn(&mut Session, u32, Found<Event<'static>>, &mut Out) -> Meant<u32>;
+type ReceiveItem = fn(&mut Session, u32, Found<Item<'static>>, &mut Out) -> Meant<Bytes>;
 type Ask = fn(&mut Session, u32, &mut Out, Name<'static>, Bytes) -> Asked;
 type Respond = fn(&mut Session, &mut Out, Incoming, Bytes) -> Done;
 

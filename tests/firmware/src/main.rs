@@ -12,8 +12,8 @@ mod conversations;
 mod line;
 
 use gotalk::{
-    Announced, Due, Error, ErrorKind, Incoming, Parser, Received, Session, SessionError, Settings,
-    Writer,
+    Announced, Due, Error, ErrorKind, Incoming, MAX_REPLY_LEN, Parser, Received, Session,
+    SessionError, Settings, Writer,
 };
 use gotalk_firmware::{board, println};
 use line::Line;
@@ -35,7 +35,7 @@ fn serve(line: &mut Line) -> Result<(), SessionError> {
     let mut task = Task::None;
     let mut received = [0; 16];
     // The longest thing that is written at once is an answer of the session's own.
-    let mut buffer = [0; Requests::MAX_REPLY_LEN];
+    let mut buffer = [0; MAX_REPLY_LEN];
     let mut writer = Writer::new(&mut buffer);
 
     loop {
@@ -52,14 +52,7 @@ fn serve(line: &mut Line) -> Result<(), SessionError> {
         let Some(bytes) = line.receive(&mut received) else { break };
         let mut events = parser.feed(bytes);
         while let Some(event) = events.next() {
-            let event = match event {
-                Ok(event) => event,
-                Err(error) => {
-                    // Nothing after it can be understood. `poll` says why, and hangs up.
-                    session.fail(&error);
-                    break;
-                }
-            };
+            // After an error `poll` says what was wrong, and hangs up.
             let received = session.receive(line.millis(), event, &mut writer)?;
             line.send(&mut writer);
             match received {

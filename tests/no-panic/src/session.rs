@@ -5,8 +5,8 @@ use core::error::Error as _;
 use core::hint::black_box;
 
 use gotalk::{
-    Announced, Assembler, Backoff, Due, Error, ErrorCode, Incoming, Input, Outgoing, Parser,
-    Payload, Received, Session, SessionError, Settings, WriteError, Writer,
+    Announced, Assembler, Backoff, Due, ErrorCode, Incoming, Input, Outgoing, Parser, Payload,
+    Received, Session, SessionError, Settings, WriteError, Writer,
 };
 
 use crate::{bytes, print, show};
@@ -45,7 +45,7 @@ fn reading<const OUT: usize, const IN: usize>(known: Settings) {
     show(&known);
     black_box(known == settings());
     black_box(Session::<OUT, IN>::new(known).is_open());
-    black_box(Session::<OUT, IN>::MAX_REPLY_LEN);
+    black_box(gotalk::MAX_REPLY_LEN);
     let mut session = session::<OUT, IN>();
     let session = black_box(&mut session);
     let mut buffer = [0; 64];
@@ -55,18 +55,12 @@ fn reading<const OUT: usize, const IN: usize>(known: Settings) {
     let mut parser = Parser::<64>::new();
     let mut events = parser.feed(bytes());
     while let Some(event) = events.next() {
-        match event {
-            Ok(event) => receive(session, event, writer),
-            Err(error) => fail(session, error),
-        }
+        receive(session, event, writer);
     }
     let mut assembler = Assembler::<256>::new();
     let mut items = assembler.feed(bytes());
     while let Some(item) = items.next() {
-        match item {
-            Ok(item) => receive(session, item, writer),
-            Err(error) => fail(session, error),
-        }
+        receive(session, item, writer);
     }
     receive(session, black_box(gotalk::Event::Version(1)), writer);
     receive(session, black_box(gotalk::Item::Version(1)), writer);
@@ -84,14 +78,13 @@ fn reading<const OUT: usize, const IN: usize>(known: Settings) {
     show(&*session);
     black_box(black_box(&*session).clone());
     Session::reset(black_box(session));
+    if let Err(error) = parser.finish() {
+        Session::fail(black_box(session), black_box(&error));
+    }
     Session::drain(black_box(session));
     Session::close(black_box(session), ErrorCode::from(number()));
     Session::disconnected(black_box(session));
     passing(session, writer);
-}
-
-fn fail<const OUT: usize, const IN: usize>(session: &mut Session<OUT, IN>, error: Error) {
-    Session::fail(black_box(session), black_box(&error));
 }
 
 fn receive<'a, const OUT: usize, const IN: usize, I: Input<'a>>(

@@ -116,10 +116,6 @@ mod device {
         pub fn read(&mut self, input: &[u8], writer: &mut Writer<'_>) {
             let mut events = self.parser.feed(input);
             while let Some(event) = events.next() {
-                let event = match event {
-                    Ok(event) => event,
-                    Err(error) => wrong(error),
-                };
                 match self.session.receive(black_box(0), event, writer) {
                     Ok(Received::Request { request, op, .. }) if op == "echo" => {
                         self.task = Task::Answer(request);

@@ -316,7 +316,7 @@ fn conversing() {
     let mut talk = Deepest::new("session", &api::CONVERSING);
     let mut buffer = [0; 48];
     let settings = [
-        Settings { answer_ms: Some(50), silence_ms: Some(500), ..Settings::DEFAULT },
+        Settings { answer_ms: Some(50), silence_ms: Some(500), streams: 8, ..Settings::DEFAULT },
         Settings { streams: 0, ..Settings::BROWSER },
     ];
     for settings in settings {
@@ -351,15 +351,12 @@ fn by_parser(
     let mut events = forever(&mut parser).feed(stream);
     while let Some(event) = forever(&mut events).next() {
         writer.clear();
-        match event {
-            Ok(event) => {
-                let received = measured!(talk.receive_event(session, 1, event, writer));
-                if let Ok(received) = received {
-                    answering(talk, session, writer, received);
-                }
-            }
-            Err(error) => measured!(talk.fail(session, &error)),
+        if let Ok(received) = measured!(talk.receive_event(session, 1, event, writer)) {
+            answering(talk, session, writer, received);
         }
+    }
+    if let Err(error) = parser.finish() {
+        measured!(talk.fail(session, &error));
     }
 }
 
@@ -373,14 +370,8 @@ fn by_assembler(
     let mut items = forever(&mut whole).feed(stream);
     while let Some(item) = forever(&mut items).next() {
         writer.clear();
-        match item {
-            Ok(item) => {
-                let received = measured!(talk.receive_item(session, 1, item, writer));
-                if let Ok(received) = received {
-                    answering(talk, session, writer, received);
-                }
-            }
-            Err(error) => measured!(talk.fail(session, &error)),
+        if let Ok(received) = measured!(talk.receive_item(session, 1, item, writer)) {
+            answering(talk, session, writer, received);
         }
     }
 }
