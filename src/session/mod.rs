@@ -257,7 +257,8 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         name: Name<'_>,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        writer.send(self.flags & GREETED == 0, header, name, payload)?;
+        let header = Header { with_version: self.flags & GREETED == 0, ..*header };
+        writer.send(&header, name, payload)?;
         self.flags |= GREETED;
         Ok(())
     }

@@ -138,7 +138,8 @@ impl Form for fmt::Arguments<'_> {
         header: Header,
         name: Name<'_>,
     ) -> Result<(), WriteError> {
-        let mut payload = writer.begin_behind(session.flags & GREETED == 0, &header, name)?;
+        let header = Header { with_version: session.flags & GREETED == 0, ..header };
+        let mut payload = writer.begin_with(&header, name)?;
         payload.write_fmt(self)?;
         payload.commit()?;
         session.flags |= GREETED;

@@ -243,11 +243,14 @@ pub struct Header {
     pub(crate) id: RequestId,
     pub(crate) name_len: u16,
     pub(crate) message_type: MessageType,
+    /// Whether the version is written before the message: a session's first one.
+    pub(crate) with_version: bool,
 }
 
 impl Header {
     pub(crate) const fn new(message_type: MessageType) -> Self {
-        Self { extra: 0, last: 0, id: RequestId::new([0; 4]), name_len: 0, message_type }
+        let id = RequestId::new([0; 4]);
+        Self { extra: 0, last: 0, id, name_len: 0, message_type, with_version: false }
     }
 
     /// The frame with this header.
@@ -286,6 +289,7 @@ impl<'a> Frame<'a> {
             id: self.id().unwrap_or(RequestId::new([0; 4])),
             name_len: name.len() as u16,
             message_type: self.message_type(),
+            with_version: false,
         };
         (header, name)
     }

@@ -43,12 +43,11 @@ pub(crate) fn put_id_and_payload(
 #[inline(always)]
 pub(crate) fn put_message(
     room: &mut [u8],
-    version: bool,
     header: &Header,
     name: Name<'_>,
     payload: &[u8],
 ) -> Option<()> {
-    let room = if version { put_version(room)? } else { room };
+    let room = if header.with_version { put_version(room)? } else { room };
     put(put_header(room, header, name)?, payload)?;
     Some(())
 }

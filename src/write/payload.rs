@@ -41,14 +41,13 @@ impl<'b> Writer<'b> {
     /// ```
     pub fn begin(&mut self, frame: &Frame<'_>) -> Result<PayloadWriter<'_, 'b>, WriteError> {
         let (header, name) = frame.parts();
-        self.begin_behind(false, &header, name)
+        self.begin_with(&header, name)
     }
 
-    /// Begins a message behind the version, where a session still owes it: `commit` writes
+    /// Begins a message, with the version before it where the header says so: `commit` writes
     /// both or nothing.
-    pub(crate) fn begin_behind(
+    pub(crate) fn begin_with(
         &mut self,
-        version: bool,
         header: &Header,
         name: Name<'_>,
     ) -> Result<PayloadWriter<'_, 'b>, WriteError> {
@@ -62,11 +61,11 @@ impl<'b> Writer<'b> {
         if self.closed {
             return Err(WriteError::Closed);
         }
-        let version_len = if version { VERSION_LEN } else { 0 };
+        let version_len = if header.with_version { VERSION_LEN } else { 0 };
         let header_len = message_type.header_len(name.len()).saturating_add(version_len);
         let free = self.buffer.get_mut(self.len..).unwrap_or_default();
         if let Some(space) = free.get_mut(..header_len) {
-            put_message(space, version, header, name, &[]);
+            put_message(space, header, name, &[]);
         }
         Ok(PayloadWriter { writer: self, message_type, header_len, len: 0, failed: false })
     }

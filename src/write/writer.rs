@@ -418,23 +418,13 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes any message. `name` is empty where the type has none.
+    /// Writes any message, with the version before it where the header says so: both or nothing.
+    /// `name` is empty where the type has none.
     fn write(&mut self, header: &Header, name: Name<'_>, payload: &[u8]) -> Result<(), WriteError> {
-        self.write_behind(false, header, name, payload)
-    }
-
-    /// Writes any message, behind the version where a session still owes it: both or nothing.
-    fn write_behind(
-        &mut self,
-        version: bool,
-        header: &Header,
-        name: Name<'_>,
-        payload: &[u8],
-    ) -> Result<(), WriteError> {
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
         }
-        let version_len = if version { VERSION_LEN } else { 0 };
+        let version_len = if header.with_version { VERSION_LEN } else { 0 };
         let needed = header
             .message_type
             .min_len()
@@ -442,7 +432,7 @@ impl<'b> Writer<'b> {
             .saturating_add(name.len())
             .saturating_add(payload.len());
         let Some(room) = self.room(needed) else { return Err(self.refusal(needed)) };
-        put_message(room, version, header, name, payload);
+        put_message(room, header, name, payload);
         self.len = self.len.wrapping_add(needed);
         if header.message_type == MessageType::ProtocolError {
             self.closed = true;
@@ -450,18 +440,17 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes a message of a session's: any message, behind the version where that is owed. A
-    /// large target takes the body with the shape of the message, where there is one.
+    /// Writes a message of a session's: any message. A large target takes the body with the
+    /// shape of the message, where there is one.
     #[inline(always)]
     pub(crate) fn send(
         &mut self,
-        version: bool,
         header: &Header,
         name: Name<'_>,
         payload: &[u8],
     ) -> Result<(), WriteError> {
-        let Header { message_type, id, last, .. } = *header;
-        if LARGE && !version && last as usize == payload.len() {
+        let Header { message_type, id, last, with_version, .. } = *header;
+        if LARGE && !with_version && last as usize == payload.len() {
             match message_type {
                 MessageType::SingleRequest
                 | MessageType::StreamRequest
@@ -477,7 +466,7 @@ impl<'b> Writer<'b> {
                 _ => {}
             }
         }
-        self.write_behind(version, header, name, payload)
+        self.write(header, name, payload)
     }
 
     /// The next `needed` bytes of the buffer, or `None` if fewer are free or the writer is
