@@ -226,6 +226,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// [`TooMany`](SessionError::TooMany) if `OUT` requests are in flight,
     /// [`Closed`](SessionError::Closed), or [`Write`](SessionError::Write) with what the writer
     /// refused.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn request<'n>(
         &mut self,
         now: u32,

@@ -317,6 +317,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// happen with [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN) bytes free.
     /// [`Closed`](WriteError::Closed) if you have written a protocol error yourself: use
     /// [`close`](Self::close).
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub fn receive<'a, I: Input<'a>>(
         &mut self,
         now: u32,

@@ -420,6 +420,7 @@ impl<'b> Writer<'b> {
 
     /// Writes any message, with the version before it where the header says so: both or nothing.
     /// `name` is empty where the type has none.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn write(&mut self, header: &Header, name: Name<'_>, payload: &[u8]) -> Result<(), WriteError> {
         if name.len() > MAX_NAME_LEN {
             return Err(WriteError::NameTooLong { len: name.len() });
@@ -466,6 +467,17 @@ impl<'b> Writer<'b> {
                 _ => {}
             }
         }
+        self.write_apart(header, name, payload)
+    }
+
+    /// [`write`](Self::write), which is not inlined where a session writes.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn write_apart(
+        &mut self,
+        header: &Header,
+        name: Name<'_>,
+        payload: &[u8],
+    ) -> Result<(), WriteError> {
         self.write(header, name, payload)
     }
 
