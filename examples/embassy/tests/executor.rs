@@ -30,12 +30,12 @@ fn execute<T: 'static, F: Future<Output = T> + 'static>(test: impl FnOnce(Spawne
     let there = result.clone();
     Box::leak(Box::new(Executor::new())).run_until(
         |spawner| {
-            let test = test(spawner);
+            let test = with_timeout(Duration::from_secs(60), test(spawner)); // or it hangs
             spawn(spawner, async move { *there.borrow_mut() = Some(test.await) });
         },
         || result.borrow().is_some(),
     );
-    result.take().unwrap()
+    result.take().unwrap().expect("an end within a minute")
 }
 
 /// One direction, which can end.
@@ -252,4 +252,45 @@ fn every_end_is_an_end() {
             });
         }
     }
+}
+
+/// What is left of the first conversation neither waits for ever nor gets into the second.
+#[test]
+fn a_conversation_that_is_dropped_ends_and_another_follows() {
+    execute(|spawner| async move {
+        let link: &Link = Box::leak(Box::new(Link::new()));
+        let mut session = Session::new(Settings::DEFAULT);
+        let (to, from) = (line(), line());
+        let answer = Rc::new(RefCell::new(None));
+        let (there, asker) = (answer.clone(), asker());
+        spawn(spawner, async move {
+            *there.borrow_mut() = Some(asker.ask(link, "echo", bytes("")).await);
+        });
+        let first = async {
+            { to }.write_all(b"01r0001004echo00000000r0001004echo00000000").await.unwrap();
+            assert_eq!(read(from, 22).await, "01r0000004echo00000000");
+            link.asked.receive().await
+        };
+        let Either::Second(old) = select(talk(to, from, link, &mut session), first).await else {
+            panic!("it has ended by itself");
+        };
+        while answer.borrow().is_none() {
+            yield_now().await;
+        }
+        assert_eq!(answer.take(), Some(Err(bytes(""))));
+        link.answers.send((old.request, Ok(bytes("late")))).await;
+        let (to, from) = (line(), line());
+        let second = async {
+            { to }.write_all(b"01r0009004echo00000003new").await.unwrap();
+            let new = link.asked.receive().await;
+            assert_eq!(new.payload, bytes("new"));
+            link.answers.send((new.request, Ok(new.payload))).await;
+            let asked = async {
+                assert_eq!(read(from, 20).await, "01R000900000003newr0");
+                assert!(read(from, 18).await.ends_with("004echo00000000"));
+            };
+            select(asker.ask(link, "echo", bytes("")), asked).await;
+        };
+        select(talk(to, from, link, &mut session), second).await;
+    });
 }
