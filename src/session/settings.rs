@@ -25,7 +25,8 @@ pub struct Settings {
     /// Go package send no heartbeats.
     ///
     /// What counts is when an event or an item came. An [`Assembler`](crate::Assembler) gives
-    /// one when a message is complete, so its longest message must arrive within this time.
+    /// one when a message is complete, so its longest message must arrive within this time. It
+    /// counts while you do not read, too: let no write wait longer.
     pub silence_ms: Option<u32>,
     /// How long a request waits for its result, in milliseconds, counted from the request,
     /// from its last part or from the last part of its result. `None` by default: for ever.
