@@ -70,17 +70,18 @@ macro_rules! with {
             }
             Body::Text(text) => {
                 let (start, end) = text.split_at(text.len() / 2);
-                let $payload = format_args!("{start}{end}");
-                $call
+                // Not `let`, which Rust 1.85 does not take.
+                match format_args!("{start}{end}") {
+                    $payload => $call,
+                }
             }
             Body::Announced(len) => {
                 let $payload = Announced(*len);
                 $call
             }
-            Body::Broken => {
-                let $payload = format_args!("start {Broken}");
-                $call
-            }
+            Body::Broken => match format_args!("start {Broken}") {
+                $payload => $call,
+            },
         }
     };
 }
