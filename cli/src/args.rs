@@ -25,30 +25,7 @@ pub(crate) struct Gotalk {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Inspect(Inspect),
-    /// Serve the operation `echo`, single and streamed, over TCP
-    ///
-    /// The first line of the output is the address. Then come the notifications that
-    /// arrive, and how conversations ended that did not end well. Lines that cannot be
-    /// written are dropped, and it goes on serving.
-    ///
-    /// Each connection takes a file descriptor, and many systems allow 1,024 of them:
-    /// `ulimit -n 4096` makes room for the 2,000 connections that are accepted.
-    #[command(
-        verbatim_doc_comment,
-        after_help = "\
-Examples:
-  gotalk serve 127.0.0.1:7000
-  gotalk serve '[::1]:0'            a free port; the first line tells which
-
-Exit codes:
-   3  the address cannot be listened on
-  64  wrong use"
-    )]
-    Serve {
-        /// The host and port to listen on
-        #[arg(value_name = "HOST:PORT")]
-        address: String,
-    },
+    Serve(Serve),
     Call(Call),
     /// Print a script that completes commands and options in a shell
     #[command(after_help = "\
@@ -120,10 +97,72 @@ impl Inspect {
     }
 }
 
+/// Serve the operation `echo`, and some more to try clients, over TCP
+///
+/// The first line of the output is the address. Then come the notifications that
+/// arrive, and how conversations ended that did not end well. Lines that cannot be
+/// written are dropped, and it goes on serving.
+///
+/// Each connection takes a file descriptor, and many systems allow 1,024 of them:
+/// `ulimit -n 4096` makes room for the 2,000 connections that are accepted.
+#[derive(Args, Debug)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "\
+Single requests:
+  echo          the payload
+  upper         a JSON string, in upper case
+  fail, panic   the error result `boom`
+  limited       the payload, after 100 ms
+  slow          the payload, after as many milliseconds as it says, 10,000 at most
+  callback      asks the client for `client-echo`, and answers what it says
+  notify-me     notifies the client of `greeting`, with the payload; then an empty result
+  close-me      closes the connection
+  abort         closes it with the protocol error whose code is the payload
+  n, blåbär, 日本語, 🚀🚀, and 255 times a
+                their own name
+Streamed requests:
+  echo, stream-echo
+                a part of the result for each part
+  stream-join   all parts in one
+  stream-count  the first part is a number N: the parts 1 to N
+  stream-fail   the part `partial`, then the error result `boom`
+
+Examples:
+  gotalk serve 127.0.0.1:7000
+  gotalk serve '[::1]:0'            a free port; the first line tells which
+
+Exit codes:
+   3  the address cannot be listened on
+  64  wrong use"
+)]
+pub(crate) struct Serve {
+    /// How many single requests may wait for their answer, on each connection
+    ///
+    /// More get a retry result.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) limit: usize,
+    /// How many streamed requests may be open, on each connection; 0 takes none
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=64))]
+    pub(crate) streams: u16,
+    /// Close a connection on which nothing comes for so long
+    ///
+    /// Without it, a client may be silent for ever between two messages, and for a minute
+    /// in the middle of one.
+    #[arg(verbatim_doc_comment, long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) silence: Option<Duration>,
+    /// Say another version than 01, such as 02, to see what a client makes of it
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub(crate) speak: Option<[u8; 2]>,
+    /// The host and port to listen on
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) address: String,
+}
+
 /// Make one request, and print the payload of its result
 ///
 /// Everything else goes to the standard error: notifications, requests that the server
-/// makes, the error. On a terminal what could disturb it is escaped; a file or a pipe
+/// makes, which are refused, the error. On a terminal what could disturb it is escaped; a file or a pipe
 /// gets the bytes as they are.
 #[derive(Args, Debug)]
 #[command(
@@ -133,9 +172,10 @@ Examples:
   gotalk call 127.0.0.1:7000 echo hello
   gotalk call --stream 127.0.0.1:7000 echo 'hello in parts'
   gotalk call --timeout 2 example.org:7000 ping '{}'
+  gotalk call --notify 127.0.0.1:7000 log '{\"text\":\"hi\"}'
 
 Exit codes:
-   0  the result has been printed
+   0  the result has been printed, or the notification sent
    1  an error result: the request was at fault
    2  a retry result: the server says how long to wait
    3  no answer: not connected, cut off, silence, not Gotalk
@@ -146,6 +186,9 @@ pub(crate) struct Call {
     /// Send the payload in parts of 16 bytes
     #[arg(long)]
     pub(crate) stream: bool,
+    /// Send a notification, which has no answer, in place of a request
+    #[arg(long, conflicts_with = "stream")]
+    pub(crate) notify: bool,
     /// The longest time for all of it, the connection included
     ///
     /// Then the server is told, which takes two seconds at most. Without a limit of yours
@@ -155,7 +198,7 @@ pub(crate) struct Call {
     /// Where the server is
     #[arg(value_name = "HOST:PORT")]
     pub(crate) address: String,
-    /// The name of the operation
+    /// The name of the operation, or of the notification
     #[arg(value_name = "OPERATION")]
     pub(crate) op: String,
     /// What to send, for many servers JSON
@@ -166,4 +209,8 @@ pub(crate) struct Call {
 fn seconds(text: &str) -> Result<Duration, String> {
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     time.filter(|time| !time.is_zero()).ok_or_else(|| "give a number of seconds above 0".to_owned())
+}
+
+fn version(text: &str) -> Result<[u8; 2], String> {
+    text.as_bytes().try_into().map_err(|_| "give two characters".to_owned())
 }

@@ -1,58 +1,34 @@
 //! The client: one request, and all that may come until it has its answer.
-//!
-//! Two threads. One writes and does nothing else; the other reads, and passes on to
-//! the first what the peer has to be told. So a peer that answers before it has read
-//! the whole request cannot bring both sides to a halt, each waiting for the other to
-//! read. The reader never waits for the writer: it drops what finds no room.
 
-use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::slice::Chunks;
+use std::time::Instant;
 
-use gotalk::{ErrorCode, Event, Frame, MAX_NAME_LEN, Name, RequestId, WriteError};
+use gotalk::{Event, MAX_NAME_LEN, Outgoing, Received, Settings, WriteError};
+use tokio::net::TcpStream;
 
-use crate::text::{self, Excerpt, too_long, unknown};
-use crate::wire::{self, End, HEARTBEAT, Incoming, NAME, Outgoing};
+use crate::text::{self, Excerpt, unknown};
+use crate::wire::{self, App, End, Link, NEVER, converse, see_off};
 
-/// There is one request on the connection, so any id will do.
-const ID: RequestId = RequestId::new(*b"0001");
-
-/// What to put up with.
+/// What to put up with, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The longest time to connect.
-    pub(crate) connect: Duration,
     /// The longest wait for the next sign of the answer.
-    pub(crate) patience: Duration,
+    pub(crate) patience: u32,
     /// The longest time to see a peer off that is told why.
-    pub(crate) goodbye: Duration,
+    pub(crate) goodbye: u64,
     /// When all of it is to be over, if that is set.
     pub(crate) until: Option<Instant>,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        let [connect, patience, goodbye] = [10, 30, 1].map(Duration::from_secs);
-        Self { connect, patience, goodbye, until: None }
-    }
-}
-
-impl Limits {
-    /// When the connection is to be there, if it is begun now.
-    pub(crate) fn connect_by(&self) -> Instant {
-        let by = Instant::now() + self.connect;
-        self.until.map_or(by, |until| until.min(by))
-    }
-}
-
-/// What to ask.
+/// What to say.
 pub(crate) struct Request<'a> {
     pub(crate) op: &'a str,
     pub(crate) payload: &'a [u8],
     /// The size of its parts, if it is to be streamed.
     pub(crate) part: Option<usize>,
+    /// Whether it is a notification, which has no answer.
+    pub(crate) notify: bool,
 }
 
 impl Request<'_> {
@@ -70,7 +46,8 @@ impl Request<'_> {
 /// The answer.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// The result; its payload has been written out as it came.
+    /// The result; its payload has been written out as it came. Of a notification, that it
+    /// has gone out.
     Result,
     /// The request was at fault.
     Error(String),
@@ -78,278 +55,167 @@ pub(crate) enum Answer {
     Retry { wait_ms: u32, text: String },
 }
 
-/// What the reader wants the writer to say.
-enum Order {
-    Refuse(RequestId, Vec<u8>),
-    GiveUp(ErrorCode),
-}
-
 /// Makes a request. The payload of the result goes to `result`, word of anything else
 /// that comes to `notes`.
-pub(crate) fn call(
-    stream: &TcpStream,
+pub(crate) async fn call(
+    mut stream: TcpStream,
     request: &Request<'_>,
     limits: Limits,
     result: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<Answer, End> {
     stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(limits.patience))?;
-    let (orders, taken) = mpsc::sync_channel(16);
-    let (running, ended) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            // An error here is one of the connection: the reader will see it too, and
-            // before it the answer, if there is one.
-            let _ = Sender::new(stream, limits, taken).run(request);
-            drop(running);
-        });
-        let mut reader = Reader { notes, orders: Some(orders), takes: Takes::Nothing };
-        let answer = reader.run(stream, limits, result);
-
-        let code = answer.as_ref().err().and_then(End::code);
-        if let (Some(code), Some(orders)) = (code, reader.orders.take()) {
-            let _ = orders.try_send(Order::GiveUp(code));
-            drop(orders);
-            let _ = ended.recv_timeout(2 * limits.goodbye);
-        }
-        // Without a reader there are no orders, and the sender stops, unless it is in
-        // a write that nobody takes. This ends that.
-        reader.orders = None;
-        let _ = stream.shutdown(Shutdown::Both);
-        answer
-    })
+    let answer_ms = Some(limits.patience);
+    let settings = Settings { answer_ms, streams: u16::MAX, ..Settings::DEFAULT };
+    let mut link = Link::new(settings);
+    let &Request { op, payload, .. } = request;
+    let mut parts = request.part.map(|size| payload.chunks(size.max(1)));
+    let first = parts.as_mut().map(|parts| parts.next().unwrap_or_default());
+    let asked = link.send(|session, now, writer| match first {
+        _ if request.notify => session.notify(now, writer, op, payload).map(|()| None),
+        None => session.request(now, writer, op, payload).map(Some),
+        Some(part) => session.stream_request(now, writer, op, part).map(Some),
+    });
+    let until = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
+    let mut caller = Caller {
+        parts: asked.flatten().zip(parts),
+        notify: request.notify,
+        until: until.map_or(NEVER, |until| until.as_millis() as u64),
+        takes: Takes::Nothing,
+        name: String::new(),
+        text: Excerpt::default(),
+        answer: None,
+        result,
+        notes,
+    };
+    let patience = limits.patience.into();
+    let mut limits = wire::Limits {
+        idle: patience,
+        waiting: payload.len() + (1 << 20),
+        unread: patience,
+        goodbye: limits.goodbye,
+        ..wire::Limits::default()
+    };
+    let Err(end) = converse(&mut stream, &mut link, &mut caller, &limits).await;
+    let answer = caller.answer;
+    if answer.is_none() || request.notify {
+        limits.unread = limits.goodbye;
+        see_off(&mut stream, &mut link, &end, &limits).await;
+    }
+    answer.ok_or(end)
 }
 
-// ---- the half that writes ----------------------------------------------------------
-
-struct Sender<'s> {
-    stream: &'s TcpStream,
-    limits: Limits,
-    out: Outgoing<&'s TcpStream>,
-    orders: Receiver<Order>,
-    beat: Instant,
-}
-
-impl<'s> Sender<'s> {
-    fn new(stream: &'s TcpStream, limits: Limits, orders: Receiver<Order>) -> Self {
-        Self {
-            stream,
-            limits,
-            out: Outgoing::new(stream),
-            orders,
-            beat: Instant::now() + HEARTBEAT,
-        }
-    }
-
-    fn run(&mut self, request: &Request<'_>) -> io::Result<()> {
-        self.out.send(|writer| writer.version())?;
-        match request.part {
-            None => {
-                let op = Name::new(request.op);
-                let message = |payload_len| Frame::SingleRequest { id: ID, op, payload_len };
-                self.say(message, request.payload)?;
-            }
-            Some(part) => self.stream(request, part.max(1))?,
-        }
-        while self.attend(HEARTBEAT)? {}
-        Ok(())
-    }
-
-    /// Sends the parts, but none after the request has its answer: a Go peer closes the
-    /// connection when a part comes to a request that it has refused.
-    fn stream(&mut self, request: &Request<'_>, part: usize) -> io::Result<()> {
-        let op = Name::new(request.op);
-        let mut parts = request.payload.chunks(part);
-        let first = parts.next().unwrap_or_default();
-        self.say(|payload_len| Frame::StreamRequest { id: ID, op, payload_len }, first)?;
-        for part in parts {
-            if !self.attend(Duration::ZERO)? {
-                return Ok(());
-            }
-            self.say(|payload_len| Frame::StreamRequestPart { id: ID, payload_len }, part)?;
-        }
-        if self.attend(Duration::ZERO)? {
-            self.out.send(|writer| writer.stream_request_end(ID))?;
-            self.out.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Sends a message with a payload of any size.
-    fn say<'a>(&mut self, message: impl Fn(u32) -> Frame<'a>, payload: &[u8]) -> io::Result<()> {
-        let payload_len = u32::try_from(payload.len()).map_err(io::Error::other)?;
-        self.out.begin(&message(payload_len))?;
-        self.out.payload(payload)?;
-        self.out.flush()
-    }
-
-    /// Waits for an order, but not longer than `time` or until a heartbeat is due, and
-    /// does what is to be done. False: nothing more is to be sent.
-    fn attend(&mut self, time: Duration) -> io::Result<bool> {
-        let due = self.beat.saturating_duration_since(Instant::now());
-        match self.orders.recv_timeout(time.min(due)) {
-            Ok(Order::Refuse(id, why)) => self.out.send(|writer| writer.error_result(id, &why))?,
-            Ok(Order::GiveUp(code)) => {
-                self.out.send(|writer| writer.protocol_error(code))?;
-                self.out.flush()?;
-                wire::close(self.stream, self.limits.goodbye);
-                return Ok(false);
-            }
-            Err(RecvTimeoutError::Disconnected) => return Ok(false),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        if Instant::now() >= self.beat {
-            self.out.send(|writer| writer.heartbeat(0, wire::unix_time()))?;
-            self.beat = Instant::now() + HEARTBEAT;
-        }
-        self.out.flush()?;
-        Ok(true)
-    }
-}
-
-// ---- the half that reads -----------------------------------------------------------
-
-struct Reader<N> {
-    notes: N,
-    /// To the sender; gone when nothing more is to be sent.
-    orders: Option<SyncSender<Order>>,
-    takes: Takes,
-}
-
-/// Where the payload that is being read belongs.
+/// What the payload is that is being read.
+#[derive(Clone, Copy)]
 enum Takes {
     Nothing,
-    Result { last: bool },
-    Error(Excerpt),
-    Retry(u32, Excerpt),
-    Note(String, Excerpt),
+    Part,
+    Result,
+    Error,
+    Retry(u32),
+    Note,
 }
 
-impl<N: Write> Reader<N> {
-    fn run(
-        &mut self,
-        stream: &TcpStream,
-        limits: Limits,
-        result: &mut impl Write,
-    ) -> Result<Answer, End> {
-        let mut incoming = Incoming::new(stream);
-        let mut heard = Instant::now();
-        loop {
-            while let Some(event) = incoming.next_event()? {
-                match event {
-                    Event::Version(_) => {}
-                    Event::Frame(frame) => self.start(frame)?,
-                    Event::NameTooLong { id: Some(id), name_len, .. } => {
-                        self.refuse(id, too_long(name_len, NAME));
-                    }
-                    Event::NameTooLong { id: None, name_len, .. } => {
-                        self.note(format_args!("notification: a name of {name_len} bytes"));
-                    }
-                    Event::Payload { data, remaining } => {
-                        if let Some(answer) = self.payload(data, remaining == 0, result)? {
-                            return Ok(answer);
-                        }
-                    }
-                }
-                if !matches!(self.takes, Takes::Nothing | Takes::Note(..)) {
-                    heard = Instant::now();
-                }
-            }
-            let mut left = limits.patience.checked_sub(heard.elapsed()).ok_or(End::Silence)?;
-            if let Some(until) = limits.until {
-                let rest = until.checked_duration_since(Instant::now()).ok_or(End::TimeUp)?;
-                left = left.min(rest);
-            }
-            wire::wait_at_most(stream, left)?;
-            match incoming.fill() {
-                Ok(0) => return Err(incoming.finish().map_or_else(End::from, |()| End::Closed)),
-                // What was waited for in vain is found at the start of the next round.
-                Err(error) if wire::timed_out(&error) => {}
-                Ok(_) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
+struct Caller<'a, R, N> {
+    /// The parts that are still to be sent, and of which request.
+    parts: Option<(Outgoing, Chunks<'a, u8>)>,
+    notify: bool,
+    until: u64,
+    takes: Takes,
+    /// The name of the notification that is being read, and the start of a payload.
+    name: String,
+    text: Excerpt,
+    answer: Option<Answer>,
+    result: R,
+    notes: N,
+}
 
-    /// A message starts.
-    fn start(&mut self, frame: Frame<'_>) -> Result<(), End> {
-        self.takes = match frame {
-            Frame::SingleResult { id: ID, .. } => Takes::Result { last: true },
-            Frame::StreamResult { id: ID, payload_len } => Takes::Result { last: payload_len == 0 },
-            Frame::ErrorResult { id: ID, .. } => {
-                self.orders = None; // no more parts from here on
-                Takes::Error(Excerpt::default())
+impl<R: Write, N: Write> App for Caller<'_, R, N> {
+    fn event(&mut self, event: Event<'_>, link: &mut Link) -> Result<(), End> {
+        self.takes = match link.receive(event) {
+            // It is a Gotalk peer, so the notification will be read.
+            Received::Opened if self.notify => return self.over(Answer::Result),
+            Received::Result { .. } => Takes::Result,
+            Received::ResultPart { .. } => Takes::Part,
+            Received::ResultEnd { .. } => return self.over(Answer::Result),
+            Received::ErrorResult { .. } => Takes::Error,
+            Received::RetryResult { wait_ms, .. } => Takes::Retry(wait_ms),
+            Received::Closed { code } => return Err(End::PeerGaveUp(code)),
+            Received::Notification { name, .. } => {
+                self.name = text::name(name);
+                Takes::Note
             }
-            Frame::RetryResult { id: ID, wait_ms, .. } => {
-                self.orders = None;
-                Takes::Retry(wait_ms, Excerpt::default())
+            Received::Request { request, op, .. } | Received::StreamRequest { request, op, .. } => {
+                link.refuse(request, &unknown(op));
+                self.note(format_args!("refused: a request {:?}", request.id()))
             }
-            Frame::Notification { name, .. } => {
-                Takes::Note(format!("notification: {}", text::name(name)), Excerpt::default())
-            }
-            Frame::SingleRequest { id, op, .. } | Frame::StreamRequest { id, op, .. } => {
-                self.refuse(id, unknown(op));
-                Takes::Nothing
-            }
-            Frame::ProtocolError { code } => return Err(End::PeerGaveUp(code)),
-            Frame::Heartbeat { load, .. } => {
-                self.note(format_args!("heartbeat: load {load}"));
-                Takes::Nothing
-            }
-            // Parts of what was refused, and results of what was not asked: Go peers
-            // send the latter after a failed stream.
-            Frame::StreamRequestPart { .. }
-            | Frame::SingleResult { .. }
-            | Frame::StreamResult { .. }
-            | Frame::ErrorResult { .. }
-            | Frame::RetryResult { .. } => {
-                self.note(format_args!("ignored: {frame:?}"));
-                Takes::Nothing
-            }
+            Received::Heartbeat { load, .. } => self.note(format_args!("heartbeat: load {load}")),
+            Received::Opened => Takes::Nothing,
+            // Names that are too long, parts of what was refused, and results of what was not
+            // asked: Go peers send the latter after a failed stream.
+            _ => self.note(format_args!("ignored: {event:?}")),
         };
         Ok(())
     }
 
-    /// A piece of a payload: gives the answer when it is complete.
-    fn payload(
-        &mut self,
-        data: &[u8],
-        complete: bool,
-        result: &mut impl Write,
-    ) -> Result<Option<Answer>, End> {
-        match &mut self.takes {
-            Takes::Nothing => return Ok(None),
-            Takes::Result { .. } => {
-                let printed = result.write_all(data).and_then(|()| result.flush());
+    fn payload(&mut self, data: &[u8], remaining: u32, _: &mut Link) -> Result<(), End> {
+        match self.takes {
+            Takes::Nothing => {}
+            Takes::Part | Takes::Result => {
+                let printed = self.result.write_all(data).and_then(|()| self.result.flush());
                 printed.map_err(End::Unprinted)?;
             }
-            Takes::Error(text) | Takes::Retry(_, text) | Takes::Note(_, text) => text.push(data),
+            _ => self.text.push(data),
         }
-        if !complete {
-            return Ok(None);
+        if remaining > 0 {
+            return Ok(());
         }
-        Ok(match std::mem::replace(&mut self.takes, Takes::Nothing) {
-            Takes::Result { last: true } => Some(Answer::Result),
-            Takes::Error(text) => Some(Answer::Error(text.to_string())),
-            Takes::Retry(wait_ms, text) => Some(Answer::Retry { wait_ms, text: text.to_string() }),
-            Takes::Note(name, text) => {
-                self.note(format_args!("{name} {text}"));
-                None
+        let text = std::mem::take(&mut self.text).to_string();
+        match self.takes {
+            Takes::Nothing | Takes::Part => Ok(()),
+            Takes::Result => self.over(Answer::Result),
+            Takes::Error => self.over(Answer::Error(text)),
+            Takes::Retry(wait_ms) => self.over(Answer::Retry { wait_ms, text }),
+            Takes::Note => {
+                let name = std::mem::take(&mut self.name);
+                self.note(format_args!("notification: {name} {text}"));
+                Ok(())
             }
-            Takes::Result { last: false } | Takes::Nothing => None,
-        })
+        }
     }
 
-    fn refuse(&mut self, id: RequestId, why: Vec<u8>) {
-        self.note(format_args!("refused: a request {id:?}"));
-        if let Some(orders) = &self.orders {
-            let _ = orders.try_send(Order::Refuse(id, why));
+    /// Sends parts, but none after the request has its answer: the session refuses them.
+    fn tick(&mut self, link: &mut Link) -> Result<u64, End> {
+        while let Some((request, parts)) = &mut self.parts
+            && !link.is_full()
+        {
+            let part = parts.next();
+            let sent = link.send(|session, now, writer| match part {
+                Some(part) => session.request_part(now, writer, *request, part),
+                None => session.request_end(now, writer, *request),
+            });
+            if sent.is_none() || part.is_none() {
+                self.parts = None;
+            }
         }
+        if link.now < self.until { Ok(self.until) } else { Err(End::TimeUp) }
+    }
+
+    fn unanswered(&mut self, _: Outgoing, _: &mut Link) -> Result<(), End> {
+        Err(End::Silence)
+    }
+}
+
+impl<R: Write, N: Write> Caller<'_, R, N> {
+    /// There is nothing more to wait for.
+    fn over(&mut self, answer: Answer) -> Result<(), End> {
+        self.answer = Some(answer);
+        Err(End::Closed)
     }
 
     /// A word to the user. That it cannot be said is no reason to stop.
-    fn note(&mut self, text: std::fmt::Arguments<'_>) {
+    fn note(&mut self, text: std::fmt::Arguments<'_>) -> Takes {
         let _ = writeln!(self.notes, "{text}");
+        Takes::Nothing
     }
 }

@@ -1,14 +1,15 @@
 //! The command `gotalk`: looks into conversations, serves an echo, makes a call.
 //!
-//! This file joins the parts to the process. `inspect` shows a capture; `server` and
-//! `client` are two ways of driving `wire`, which is a reader and a writer over any
-//! `Read` and `Write`; `args` says how all of it is called.
+//! This file joins the parts to the process. `inspect` shows a capture; `client` and
+//! `server`, with its `operations`, are two ways of using `wire`, which is a session over
+//! TCP; `args` says how all of it is called.
 
 mod args;
 mod client;
 mod connect;
 mod escape;
 mod inspect;
+mod operations;
 mod output;
 mod server;
 mod text;
@@ -19,18 +20,22 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use tokio::runtime::{Builder, Runtime};
 
-use args::{Call, Command, Gotalk, WRONG_USE};
+use args::{Call, Command, Gotalk, Serve, WRONG_USE};
 use client::{Answer, Request};
 use output::{Terminal, tell};
 use wire::End;
 
 /// The bytes in a part of a streamed request.
 const PART: usize = 16;
+
+/// The longest time to connect.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// The exit codes of `call`, and of a `serve` that cannot.
 const ERROR_RESULT: u8 = 1;
@@ -54,7 +59,7 @@ fn run(command: Command) -> u8 {
             }
             inspect::run(&args, &mut stdin, true, &mut io::stdout(), &mut io::stderr())
         }
-        Command::Serve { address } => serve(&address),
+        Command::Serve(args) => serve(&args),
         Command::Call(args) => call(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -85,11 +90,11 @@ fn wrong_use(subcommand: &str, kind: ErrorKind, what: impl std::fmt::Display) ->
     explain(&error)
 }
 
-fn serve(address: &str) -> u8 {
-    let bound = TcpListener::bind(address).and_then(|l| Ok((l.local_addr()?, l)));
+fn serve(args: &Serve) -> u8 {
+    let bound = TcpListener::bind(&args.address).and_then(|l| Ok((l.local_addr()?, l)));
     let (local, listener) = match bound {
         Ok(bound) => bound,
-        Err(error) => return failed(format_args!("{address}: {error}")),
+        Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
     // One thread prints, so that a terminal that is stopped, or a pipe that nobody
     // reads, stops no connection: lines that find no room are dropped.
@@ -100,18 +105,41 @@ fn serve(address: &str) -> u8 {
             let _ = writeln!(io::stdout(), "{line}");
         }
     });
-    server::serve(&listener, server::Limits::default(), lines)
+    let mut limits = server::Limits {
+        requests: args.limit,
+        idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
+        version: args.speak,
+        ..Default::default()
+    };
+    limits.settings.streams = args.streams;
+    let shared = server::Shared { limits, lines };
+    let served = runtime().and_then(|runtime| server::serve(&runtime, listener, shared));
+    let Err(error) = served;
+    failed(format_args!("{local}: {error}"))
 }
 
 fn call(args: &Call) -> u8 {
     let part = args.stream.then_some(PART);
-    let request = Request { op: &args.op, payload: args.payload.as_encoded_bytes(), part };
+    let payload = args.payload.as_encoded_bytes();
+    let request = Request { op: &args.op, payload, part, notify: args.notify };
     if let Err(error) = request.check() {
         return wrong_use("call", ErrorKind::ValueValidation, error);
     }
-    let until = args.timeout.and_then(|time| Instant::now().checked_add(time));
-    let limits = client::Limits { until, ..Default::default() };
-    let stream = match connect::connect(&args.address, limits.connect_by()) {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(format_args!("{}: {error}", args.address)),
+    };
+    let code = runtime.block_on(ask(args, &request));
+    runtime.shutdown_background(); // it may be looking for an address that nobody waits for
+    code
+}
+
+async fn ask(args: &Call, request: &Request<'_>) -> u8 {
+    let start = Instant::now();
+    let until = args.timeout.and_then(|time| start.checked_add(time));
+    let connected_by = start + CONNECT;
+    let connected_by = until.map_or(connected_by, |until| until.min(connected_by));
+    let stream = match connect::connect(&args.address, connected_by).await {
         Ok(stream) => stream,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
@@ -120,9 +148,10 @@ fn call(args: &Call) -> u8 {
         true => Box::new(Terminal::new(io::stdout())),
         false => Box::new(io::stdout()),
     };
-    let answer = client::call(&stream, &request, limits, &mut out, &mut io::stderr());
+    let limits = client::Limits { patience: 30_000, goodbye: 1000, until };
+    let answer = client::call(stream, request, limits, &mut out, &mut io::stderr()).await;
     // For the eye only: in a file or a pipe the result is to be exactly its bytes.
-    if on_terminal {
+    if on_terminal && !args.notify {
         let _ = writeln!(out);
     }
     match answer {
@@ -138,6 +167,10 @@ fn call(args: &Call) -> u8 {
         Err(End::Unprinted(error)) => output::failed(&error),
         Err(end) => failed(format_args!("no answer: {end}")),
     }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
 }
 
 fn failed(why: std::fmt::Arguments<'_>) -> u8 {

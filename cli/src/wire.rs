@@ -1,245 +1,321 @@
-//! A Gotalk connection over anything that reads and writes, in two halves.
+//! A conversation over TCP: what comes goes through a parser to the session, and what the
+//! session writes goes out.
 //!
-//! [`Incoming`] owns its input and hands out events that borrow it, which only
-//! [`Parser::step`] allows: a step borrows nothing, and the event is made of it when
-//! it is sure to be returned. [`Outgoing`] collects messages and keeps them whole:
-//! nothing can be written into the middle of a payload. They are two types, and not
-//! one with two buffers, so that an event can be answered while it is still borrowed.
+//! For whoever changes this:
 //!
-//! ```text
-//! loop {
-//!     while let Some(event) = incoming.next_event()? {
-//!         // answer it with `outgoing`
-//!     }
-//!     outgoing.flush()?;          // before waiting, or the peer waits too
-//!     if incoming.fill()? == 0 {
-//!         return incoming.finish();
-//!     }
-//! }
-//! ```
+//! - Only [`converse`] waits, for reading and for writing at once: a peer may answer before
+//!   it has read all that it is sent.
+//! - Between the pieces of a payload that was announced nothing else may be written, no
+//!   heartbeat and no `f`. The session does not know where they end; [`Link::owed`] does.
+//! - An idle connection has no buffer for what comes, and a small one for what goes.
 
-use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::ready;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use gotalk::{ErrorCode, Event, Frame, MAX_HEADER_LEN, Parser, WriteError, Writer};
+use gotalk::{
+    Due, ErrorCode, Event, Incoming, MAX_REPLY_LEN, Outgoing, Parser, Payload, Received,
+    SessionError, Settings, WriteError, Writer,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
+use tokio::time::{sleep_until, timeout};
 
 /// The longest name that is read.
 pub(crate) const NAME: usize = 255;
-/// The size of each buffer, two a connection. Any header fits, and so does any message
-/// that is written whole; a payload need not.
-const BUFFER: usize = 8 * 1024;
-const _: () = assert!(BUFFER > MAX_HEADER_LEN);
+/// How much is read at once, and how much is written before it is sent.
+pub(crate) const FULL: usize = 16 * 1024;
+/// A time that does not come. All times are in milliseconds.
+pub(crate) const NEVER: u64 = u64::MAX;
+/// One that does not come either, but fits a clock.
+const YEARS: u64 = 1 << 40;
 
-/// How often a heartbeat is due. Go peers give up after 30 seconds of silence.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Up to so many requests of ours, and so many of the peer's that have no answer yet.
+pub(crate) type Session = gotalk::Session<32, 128>;
 
-/// The half that reads.
-pub(crate) struct Incoming<R> {
-    from: R,
-    parser: Parser<NAME>,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+/// What a peer may cost.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) settings: Settings,
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// Single requests without an answer, on a connection.
+    pub(crate) requests: usize,
+    /// The longest silence in the middle of a message, or before the version.
+    pub(crate) silence: u64,
+    /// The longest silence at all.
+    pub(crate) idle: u64,
+    /// How many bytes may wait for a peer to read them before it is not read any more.
+    pub(crate) waiting: usize,
+    /// The longest wait for it to read some of them.
+    pub(crate) unread: u64,
+    /// The longest time to see a peer off.
+    pub(crate) goodbye: u64,
+    /// What a peer is told in place of the version.
+    pub(crate) version: Option<[u8; 2]>,
 }
 
-impl<R: Read> Incoming<R> {
-    pub(crate) fn new(from: R) -> Self {
-        let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { from, parser: Parser::new(), buffer, start: 0, end: 0 }
-    }
-
-    /// The next event in what has been read; `None`: it is time to [`fill`](Self::fill).
-    pub(crate) fn next_event(&mut self) -> Result<Option<Event<'_>>, gotalk::Error> {
-        let unread = &self.buffer[self.start..self.end];
-        let (used, step) = self.parser.step(unread);
-        self.start += used;
-        Ok(step?.map(|step| self.parser.event(unread, step)))
-    }
-
-    /// Reads once, if all that was read has been taken. 0: the input has ended.
-    pub(crate) fn fill(&mut self) -> io::Result<usize> {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-            self.end = loop {
-                match self.from.read(&mut self.buffer) {
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    result => break result?,
-                }
-            };
-        }
-        Ok(self.end - self.start)
-    }
-
-    /// Whether the input may end here: an error between the bytes of a message, and
-    /// before the version.
-    pub(crate) fn finish(&self) -> Result<(), gotalk::Error> {
-        self.parser.finish()
-    }
+/// What is done with a connection.
+pub(crate) trait App {
+    /// Takes what has come, but for payloads.
+    fn event(&mut self, event: Event<'_>, link: &mut Link) -> Result<(), End>;
+    /// Takes a piece of the payload of the latest event.
+    fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link) -> Result<(), End>;
+    /// Does what is due while there is room for it, and says when something is due next.
+    fn tick(&mut self, link: &mut Link) -> Result<u64, End>;
+    /// A request had no answer in time.
+    fn unanswered(&mut self, request: Outgoing, link: &mut Link) -> Result<(), End>;
 }
 
-/// The half that writes. What is written waits for [`flush`](Self::flush), or until
-/// there is no room for more.
-pub(crate) struct Outgoing<W> {
-    to: W,
-    buffer: Box<[u8]>,
+/// The session, and what is to be sent.
+pub(crate) struct Link {
+    pub(crate) session: Session,
+    start: Instant,
+    /// The time since then.
+    pub(crate) now: u64,
+    /// The first `len` bytes are to be sent.
+    buffer: Vec<u8>,
     len: usize,
     /// The bytes of an announced payload that are still to be written.
     owed: u32,
 }
 
-impl<W: Write> Outgoing<W> {
-    pub(crate) fn new(to: W) -> Self {
-        Self { to, buffer: vec![0; BUFFER].into_boxed_slice(), len: 0, owed: 0 }
+impl Link {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let mut session = Session::new(settings);
+        session.set_clock(0, unix_time());
+        Self { session, start: Instant::now(), now: 0, buffer: Vec::new(), len: 0, owed: 0 }
     }
 
-    /// Writes a small message: `send(|w| w.single_result(id, b"yes"))`.
-    pub(crate) fn send(
+    /// Says another version than the session's.
+    pub(crate) fn pretend(&mut self, version: [u8; 2]) {
+        self.send(|session, _, writer| session.poll(0, writer));
+        self.buffer[..2].copy_from_slice(&version);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= FULL
+    }
+
+    /// Lets the session write. `None`: it will not, because the request or the conversation
+    /// is over, or because it has as many requests as it can.
+    #[inline(always)]
+    pub(crate) fn send<T, E: Into<SessionError>>(
         &mut self,
-        write: impl Fn(&mut Writer<'_>) -> Result<(), WriteError>,
-    ) -> io::Result<()> {
-        if !self.is_whole() {
-            return Err(io::Error::other("a message in the middle of a payload"));
-        }
+        mut write: impl FnMut(&mut Session, u32, &mut Writer<'_>) -> Result<T, E>,
+    ) -> Option<T> {
         loop {
             let mut writer = Writer::new(&mut self.buffer[self.len..]);
-            match write(&mut writer) {
-                Ok(()) => {
-                    self.len += writer.len();
-                    return Ok(());
+            let result = write(&mut self.session, self.now as u32, &mut writer).map_err(E::into);
+            self.len += writer.len();
+            match result {
+                Err(SessionError::Write(WriteError::BufferTooSmall { needed, .. })) => {
+                    self.make_room(needed);
                 }
-                Err(WriteError::BufferTooSmall { .. }) if self.len > 0 => self.flush()?,
-                Err(error) => return Err(io::Error::new(ErrorKind::InvalidInput, error)),
+                result => return result.ok(),
             }
         }
     }
 
-    /// Writes a header. The payload that it announces is to follow, in pieces of any
-    /// size, through [`payload`](Self::payload); until then nothing else can be written.
-    pub(crate) fn begin(&mut self, frame: &Frame<'_>) -> io::Result<()> {
-        self.send(|writer| writer.frame(frame))?;
-        self.owed = frame.payload_len().unwrap_or(0);
-        Ok(())
+    #[inline(always)]
+    pub(crate) fn receive<'a>(&mut self, event: Event<'a>) -> Received<'a, u32> {
+        self.make_room(MAX_REPLY_LEN);
+        let mut writer = Writer::new(&mut self.buffer[self.len..]);
+        let received = self.session.receive(self.now as u32, event, &mut writer);
+        self.len += writer.len();
+        received.unwrap_or(Received::Handled) // there is room
     }
 
-    /// Writes the next piece of the payload.
-    pub(crate) fn payload(&mut self, data: &[u8]) -> io::Result<()> {
-        let len = u32::try_from(data.len()).ok();
-        self.owed = len
-            .and_then(|len| self.owed.checked_sub(len))
-            .ok_or_else(|| io::Error::other("more payload than was announced"))?;
-        if data.len() > BUFFER - self.len {
-            self.flush()?;
+    pub(crate) fn respond(&mut self, request: Incoming, payload: impl Payload + Copy) {
+        self.send(|session, _, writer| session.respond(writer, request, payload));
+    }
+
+    pub(crate) fn refuse(&mut self, request: Incoming, why: impl Payload + Copy) {
+        self.send(|session, _, writer| session.respond_error(writer, request, why));
+    }
+
+    /// Announces a payload of `len` bytes, if that can be written. [`pass`](Self::pass) takes
+    /// its pieces, and drops them otherwise.
+    #[inline(always)]
+    pub(crate) fn announce(
+        &mut self,
+        len: u32,
+        write: impl FnMut(&mut Session, u32, &mut Writer<'_>) -> Result<(), SessionError>,
+    ) {
+        self.owed = self.send(write).map_or(0, |()| len);
+    }
+
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, data: &[u8]) {
+        let len = data.len().min(self.owed as usize);
+        self.make_room(len);
+        self.buffer[self.len..][..len].copy_from_slice(&data[..len]);
+        self.len += len;
+        self.owed -= len as u32;
+    }
+
+    #[inline(always)]
+    fn make_room(&mut self, needed: usize) {
+        let needed = self.len + needed;
+        if needed > self.buffer.len() {
+            self.buffer.resize(needed.next_power_of_two().max(512), 0);
         }
-        if data.len() > BUFFER {
-            return self.to.write_all(data);
+    }
+
+    fn sent(&mut self, len: usize) {
+        self.buffer.copy_within(len..self.len, 0);
+        self.len -= len;
+        if self.len == 0 && self.buffer.len() > 4096 {
+            self.buffer = Vec::new();
         }
-        self.buffer[self.len..][..data.len()].copy_from_slice(data);
-        self.len += data.len();
-        Ok(())
     }
 
-    /// Whether what has been written ends with a whole message.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.owed == 0
+    /// Does what is due, and says when something is due next.
+    fn due(&mut self, app: &mut impl App) -> Result<u64, End> {
+        if self.owed > 0 {
+            return Ok(NEVER);
+        }
+        let next = app.tick(self)?;
+        while let Some(Some(due)) = self.send(|session, now, writer| session.poll(now, writer)) {
+            match due {
+                Due::TimedOut(request) => app.unanswered(request, self)?,
+                Due::Lost(_) | Due::Close => return Err(End::Closed),
+            }
+        }
+        let wait = self.session.wait_ms(self.now as u32);
+        Ok(next.min(wait.map_or(NEVER, |wait| self.now + u64::from(wait))))
     }
+}
 
-    /// Sends what has been written.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let len = std::mem::take(&mut self.len);
-        self.to.write_all(&self.buffer[..len])?;
-        self.to.flush()
+/// Talks until there is a reason to stop.
+pub(crate) async fn converse(
+    stream: &mut TcpStream,
+    link: &mut Link,
+    app: &mut impl App,
+    limits: &Limits,
+) -> Result<Infallible, End> {
+    let mut parser = Parser::<NAME>::new();
+    let (mut reader, mut writer) = stream.split();
+    // When something came last, and when the peer took something or had nothing to take.
+    let [mut heard, mut taken] = [link.now; 2];
+    loop {
+        let due = link.due(app)?;
+        let mut held_up = link.owed > 0;
+        let begun = parser.finish().is_err();
+        let silence = if begun { limits.silence.min(limits.idle) } else { limits.idle };
+        let silent = heard.saturating_add(silence);
+        let unread = if link.len > 0 { taken.saturating_add(limits.unread) } else { NEVER };
+        let until = due.min(silent).min(unread).min(YEARS);
+        let mut input = Vec::new();
+        tokio::select! {
+            read = read(&mut reader), if link.len < limits.waiting => {
+                input = read?;
+                if input.is_empty() {
+                    return Err(parser.finish().map_or_else(End::Protocol, |()| End::Closed));
+                }
+            }
+            sent = writer.write(&link.buffer[..link.len]), if link.len > 0 => {
+                link.sent(sent?);
+                taken = link.now;
+            }
+            () = sleep_until((link.start + ms(until)).into()) => {}
+        }
+        link.now = link.start.elapsed().as_millis() as u64;
+        if link.len == 0 {
+            taken = link.now;
+        }
+        match input.is_empty() {
+            false => heard = link.now,
+            true if link.now >= silent => return Err(End::Silence),
+            true if link.now >= unread => return Err(End::Unread),
+            true => {}
+        }
+        let mut rest = input.as_slice();
+        while let Some(event) = parser.next_event(&mut rest)? {
+            match event {
+                Event::Payload { data, remaining } => app.payload(data, remaining, link)?,
+                event => app.event(event, link)?,
+            }
+            if held_up && link.owed == 0 {
+                link.due(app)?; // at the first chance: the next payload may end with no read
+                held_up = false;
+            }
+        }
     }
+}
+
+/// Reads, into a buffer that nobody has who waits.
+async fn read(stream: &mut ReadHalf<'_>) -> io::Result<Vec<u8>> {
+    poll_fn(|cx| {
+        ready!(stream.as_ref().poll_read_ready(cx))?;
+        let mut input = Vec::with_capacity(FULL);
+        pin!(stream.read_buf(&mut input)).poll(cx).map_ok(|_| input)
+    })
+    .await
+}
+
+/// Sends what is left, with the reason for the end, and closes so that the peer gets to read
+/// it: to close while input is unread resets the connection, and a reset overtakes the bytes
+/// that are under way. So what still comes is thrown away, but not for ever.
+pub(crate) async fn see_off(stream: &mut TcpStream, link: &mut Link, end: &End, limits: &Limits) {
+    let code = match end {
+        End::Lost(_) | End::Unread => return,
+        End::Protocol(error) => error.protocol_code(),
+        End::Told(code, _) => Some(*code),
+        End::Silence | End::TimeUp => Some(ErrorCode::TIMEOUT),
+        End::Closed | End::PeerGaveUp(_) | End::Unprinted(_) => None,
+    };
+    // In the middle of a payload an `f` would be taken for a piece of it.
+    if let (Some(code), 0) = (code, link.owed) {
+        link.session.close(code);
+        link.send(|session, now, writer| session.poll(now, writer));
+    }
+    let rest = timeout(ms(limits.unread), stream.write_all(&link.buffer[..link.len])).await;
+    if let (Ok(Ok(())), Ok(())) = (rest, stream.shutdown().await) {
+        let (mut scrap, mut reads) = (vec![0; 4096], 64);
+        let drain = async {
+            while reads > 0 && stream.read(&mut scrap).await.is_ok_and(|len| len > 0) {
+                reads -= 1;
+            }
+        };
+        let _ = timeout(ms(limits.goodbye), drain).await;
+    }
+}
+
+fn ms(time: u64) -> Duration {
+    Duration::from_millis(time)
 }
 
 /// Why a conversation ended.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum End {
-    /// The peer closed where a message could have started.
+    #[error("the peer has closed")]
     Closed,
-    /// What came is not Gotalk, or was cut short.
-    Protocol(gotalk::Error),
-    /// The peer sent `f`.
+    #[error("{1}")]
+    Told(ErrorCode, &'static str),
+    #[error("{0}")]
+    Protocol(#[from] gotalk::Error),
+    #[error("the peer gave up: {0}")]
     PeerGaveUp(ErrorCode),
-    /// Nothing came in time.
+    #[error("nothing came in time")]
     Silence,
-    /// Not all came in time.
+    #[error("the time is up")]
     TimeUp,
-    /// The connection failed, or the peer does not read.
-    Lost(io::Error),
+    #[error("the peer does not read")]
+    Unread,
+    #[error("{0}")]
+    Lost(#[from] io::Error),
     /// The result came, and cannot be written.
+    #[error("{0}")]
     Unprinted(io::Error),
 }
 
-impl End {
-    /// What to tell the peer before closing, if anything.
-    pub(crate) fn code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::Protocol(error) => error.protocol_code(),
-            Self::Silence | Self::TimeUp => Some(ErrorCode::TIMEOUT),
-            Self::Closed | Self::PeerGaveUp(_) | Self::Lost(_) | Self::Unprinted(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("the peer has closed"),
-            Self::Protocol(error) => error.fmt(f),
-            Self::PeerGaveUp(code) => write!(f, "the peer gave up: {code}"),
-            Self::Silence => f.write_str("nothing came in time"),
-            Self::TimeUp => f.write_str("the time is up"),
-            Self::Lost(error) if timed_out(error) => f.write_str("the peer does not read"),
-            Self::Lost(error) | Self::Unprinted(error) => error.fmt(f),
-        }
-    }
-}
-
-impl From<gotalk::Error> for End {
-    fn from(error: gotalk::Error) -> Self {
-        Self::Protocol(error)
-    }
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Lost(error)
-    }
-}
-
-/// Whether a read or a write gave up waiting; systems differ in what they call it.
-pub(crate) fn timed_out(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-/// Lets the next read wait for `time`. (None at all would mean for ever.)
-pub(crate) fn wait_at_most(stream: &TcpStream, time: Duration) -> io::Result<()> {
-    stream.set_read_timeout(Some(time.max(Duration::from_millis(1))))
-}
-
-/// The time for a heartbeat.
+/// The time for heartbeats.
 pub(crate) fn unix_time() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Ends a connection in such a way that the peer gets to read the last of what was
-/// said. To close while input is unread resets the connection, and a reset overtakes
-/// the bytes that are under way; so this side is ended first, and then what the peer
-/// still sends is thrown away, for `patience` and 256 KiB at most.
-pub(crate) fn close(mut stream: &TcpStream, patience: Duration) {
-    let until = Instant::now() + patience;
-    let mut scrap = [0; 4096];
-    let mut reads = 64;
-    let _ = stream.shutdown(Shutdown::Write);
-    while reads > 0 && wait_at_most(stream, until.saturating_duration_since(Instant::now())).is_ok()
-    {
-        match stream.read(&mut scrap) {
-            Ok(1..) if Instant::now() < until => reads -= 1,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            _ => break,
-        }
-    }
 }

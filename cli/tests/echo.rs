@@ -11,6 +11,8 @@ mod connect;
 #[allow(dead_code)]
 #[path = "../src/escape.rs"]
 mod escape;
+#[path = "../src/operations.rs"]
+mod operations;
 #[allow(dead_code)]
 #[path = "../src/output.rs"]
 mod output;
@@ -25,6 +27,10 @@ mod wire;
 mod calls;
 #[path = "echo/crowds.rs"]
 mod crowds;
+#[path = "echo/operations.rs"]
+mod operation;
+#[path = "echo/options.rs"]
+mod options;
 #[path = "echo/program.rs"]
 mod program;
 
@@ -34,14 +40,25 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use server::Limits;
+use gotalk::Settings;
+use server::{Limits, Shared};
+use tokio::runtime::{Builder, Runtime};
 
 /// Until something that never happens is given up.
 const HANG: Duration = Duration::from_secs(30);
 
 /// No heartbeat comes between, however slow the machine.
 fn quiet() -> Limits {
-    Limits { heartbeat: Duration::from_secs(3600), ..Limits::default() }
+    beating(Some(3_600_000))
+}
+
+fn beating(heartbeat_ms: Option<u32>) -> Limits {
+    let limits = Limits::default();
+    Limits { settings: Settings { heartbeat_ms, ..limits.settings }, ..limits }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_io().enable_time().build().unwrap()
 }
 
 struct Server {
@@ -58,7 +75,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (sender, lines) = mpsc::sync_channel(1024);
-        thread::spawn(move || server::serve(&listener, limits, sender));
+        let shared = Shared { limits, lines: sender };
+        thread::spawn(move || server::serve(&runtime(), listener, shared));
         Self { addr, lines }
     }
 
@@ -213,10 +231,10 @@ fn quotes_a_name_as_json() {
 fn refuses_names_that_are_too_long_and_goes_on() {
     let server = Server::start();
     let mut peer = server.ready();
-    let (fits, long) = ("a".repeat(255), "a".repeat(256));
+    let (fits, long) = ("b".repeat(255), "b".repeat(256));
     peer.say(format!("r00010ff{fits}00000001x"));
-    peer.hears("E000100000121{\"error\":\"Unknown operation \\\"aaa");
-    peer.hears(&format!("{}\\\"\"}}", "a".repeat(252)));
+    peer.hears("E000100000121{\"error\":\"Unknown operation \\\"bbb");
+    peer.hears(&format!("{}\\\"\"}}", "b".repeat(252)));
     let why = "{\"error\":\"Operation name of 256 bytes; at most 255 are read\"}";
     peer.say(format!("r0002100{long}00000004R000"));
     peer.hears(&format!("E0002{:08x}{why}", why.len()));
@@ -268,7 +286,7 @@ fn bounds_the_open_streams() {
         peer.hears(&format!("S00{id:02}00000001x"));
     }
     peer.say("s0064004echo00000001xp006400000001y");
-    peer.hears("e0064000003e800000024{\"error\":\"Too many streams at once\"}");
+    peer.hears("e0064000003e800000004busy");
     peer.say("p000000000000s0065004echo00000001x");
     peer.hears("S000000000000S006500000001x");
 }
@@ -313,7 +331,7 @@ fn bounds_what_it_prints() {
 
 #[test]
 fn refuses_bad_input() {
-    let server = Server::with(Limits { goodbye: 10 * HANG, ..quiet() });
+    let server = Server::with(Limits { goodbye: 300_000, ..quiet() });
     for (input, want) in [
         ("01X", "01f00000002"),
         ("01X000100000000", "01f00000002"),
@@ -340,7 +358,7 @@ fn refuses_bad_input() {
 /// but not for ever.
 #[test]
 fn tells_a_peer_that_goes_on_talking() {
-    let server = Server::with(Limits { goodbye: 10 * HANG, ..quiet() });
+    let server = Server::with(Limits { goodbye: 300_000, ..quiet() });
     let mut peer = server.ready();
     peer.say("r0001004echo00000002hiX");
     peer.say("r0001004echo00000002hi".repeat(4000));
@@ -376,11 +394,7 @@ fn input_may_end() {
 
 #[test]
 fn a_long_silence_ends_only_what_was_begun() {
-    let server = Server::with(Limits {
-        silence: Duration::from_millis(1000),
-        heartbeat: Duration::from_millis(1500),
-        ..quiet()
-    });
+    let server = Server::with(Limits { silence: 1000, ..beating(Some(1500)) });
     let mut idle = server.ready();
     let mut late = server.peer();
     let begun = ["n", "r0001004ec", "n003log00000005he", "p000100000005he"].map(|begun| {

@@ -3,6 +3,7 @@
 use super::*;
 use client::{Answer, Limits, Request};
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 use wire::End;
 
 struct Called {
@@ -25,9 +26,12 @@ impl Called {
 }
 
 fn call(addr: SocketAddr, request: &Request<'_>, limits: Limits) -> Called {
-    let stream = connect::connect(&addr.to_string(), limits.connect_by()).unwrap();
     let (mut result, mut notes) = (Vec::new(), Vec::new());
-    let answer = client::call(&stream, request, limits, &mut result, &mut notes);
+    let answer = runtime().block_on(async {
+        let by = Instant::now() + HANG;
+        let stream = connect::connect(&addr.to_string(), by).await.unwrap();
+        client::call(stream, request, limits, &mut result, &mut notes).await
+    });
     Called { answer, result, notes: String::from_utf8(notes).unwrap() }
 }
 
@@ -45,14 +49,9 @@ fn scripted<T: Send + 'static>(
 }
 
 /// Nothing below waits for these to pass: what does would hang.
-const PATIENT: Limits = Limits {
-    connect: Duration::from_secs(300),
-    patience: Duration::from_secs(300),
-    goodbye: Duration::from_secs(300),
-    until: None,
-};
-const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None };
-const ASKED: &str = "01r0001004echo00000005hello";
+const PATIENT: Limits = Limits { patience: 300_000, goodbye: 300_000, until: None };
+const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None, notify: false };
+const ASKED: &str = "01r0000004echo00000005hello";
 
 #[test]
 fn gets_results_from_the_server() {
@@ -77,7 +76,7 @@ fn gets_large_results_from_the_server() {
     let server = Server::start();
     let payload: Vec<u8> = (0..4_u32 << 20).map(|i| (i % 253) as u8).collect();
     for part in [None, Some(100_000), Some(1000)] {
-        let request = Request { op: "echo", payload: &payload, part };
+        let request = Request { op: "echo", payload: &payload, part, ..HELLO };
         let called = call(server.addr, &request, PATIENT);
         assert!(matches!(called.answer, Ok(Answer::Result)), "{:?} {part:?}", called.answer);
         assert!(called.result == payload, "{} bytes came back {part:?}", called.result.len());
@@ -88,21 +87,21 @@ fn gets_large_results_from_the_server() {
 fn says_what_the_grammar_says() {
     let (called, ()) = scripted(&HELLO, PATIENT, |mut peer| {
         peer.hears(ASKED); // without waiting for the version
-        peer.say("01R000100000002ok");
+        peer.say("01R000000000002ok");
     });
     assert_eq!(called.shown(), "ok");
 
     let streamed = Request { part: Some(2), ..HELLO };
     let (called, ()) = scripted(&streamed, PATIENT, |mut peer| {
-        peer.hears("01s0001004echo00000002hep000100000002llp000100000001op000100000000");
-        peer.say("01S000100000002okS000100000000");
+        peer.hears("01s0000004echo00000002hep000000000002llp000000000001op000000000000");
+        peer.say("01S000000000002okS000000000000");
     });
     assert_eq!(called.shown(), "ok");
 
     let empty = Request { payload: b"", ..streamed };
     let (called, ()) = scripted(&empty, PATIENT, |mut peer| {
-        peer.hears("01s0001004echo00000000p000100000000");
-        peer.say("01R000100000002ok");
+        peer.hears("01s0000004echo00000000p000000000000");
+        peer.say("01R000000000002ok");
     });
     assert_eq!(called.shown(), "ok");
 }
@@ -112,17 +111,16 @@ fn takes_what_else_may_come() {
     let (called, ()) = scripted(&HELLO, PATIENT, |mut peer| {
         peer.hears(ASKED);
         peer.say("01h000154d7de9an004news00000009to\ndoR000");
-        peer.say("R000200000005strayE000200000001xe0002000000010000000bR0001000000S000200000000");
+        peer.say("R000200000005strayE000200000001xe0002000000010000000bR0000000000S000200000000");
         peer.say("r0009002op00000003abcs000a002op00000003abcp000a00000001dp000a00000000");
         peer.hears("E000900000024{\"error\":\"Unknown operation \\\"op\\\"\"}");
         peer.hears("E000a00000024{\"error\":\"Unknown operation \\\"op\\\"\"}");
         peer.say(format!("r000b100{}00000002R0n100{}00000000", "x".repeat(256), "x".repeat(256)));
         peer.hears("E000b");
-        peer.say("R000100000006theR00");
+        peer.say("R000000000006theR00");
     });
     assert_eq!(called.shown(), "theR00");
-    for note in ["heartbeat: load 1", "\"news\" to\\ndoR000", "SingleResult", "a name of 256 bytes"]
-    {
+    for note in ["heartbeat: load 1", "\"news\" to\\ndoR000", "SingleResult", "name_len: 256"] {
         assert!(called.notes.contains(note), "{note:?} is not in {:?}", called.notes);
     }
 }
@@ -130,14 +128,14 @@ fn takes_what_else_may_come() {
 #[test]
 fn shows_errors_and_waits() {
     for (answer, want) in [
-        ("01E000100000004oops", ", error oops"),
-        ("01E000100000000", ", error "),
-        ("01S000100000007partialE000100000004oopsS000100000000", "partial, error oops"),
-        ("01e0001000013880000000alater\x1b[2J!", ", retry 5000 later\\u{1b}[2J!"),
-        ("01S000100000002hie00010000000000000000", "hi, retry 0 "),
-        ("01S000100000002hi", "hi, end the peer has closed"),
+        ("01E000000000004oops", ", error oops"),
+        ("01E000000000000", ", error "),
+        ("01S000000000007partialE000000000004oopsS000000000000", "partial, error oops"),
+        ("01e0000000013880000000alater\x1b[2J!", ", retry 5000 later\\u{1b}[2J!"),
+        ("01S000000000002hie00000000000000000000", "hi, retry 0 "),
+        ("01S000000000002hi", "hi, end the peer has closed"),
         (
-            "01R000100000005he",
+            "01R000000000005he",
             "he, end at byte 17: the input ended too soon, at least 3 bytes are missing",
         ),
         ("01f00000003", ", end the peer gave up: timeout (3)"),
@@ -159,7 +157,7 @@ fn tells_the_peer_why_it_gives_up() {
     for (answer, want, end) in [
         ("02", "f00000001", "byte 1: protocol version 0x02"),
         ("01X", "f00000002", "byte 2: 'X'"),
-        ("01S000100000002hiR0001x", "f00000002", "byte 22: 'x'"),
+        ("01S000000000002hiR0001x", "f00000002", "byte 22: 'x'"),
     ] {
         let (called, said) = scripted(&HELLO, PATIENT, move |mut peer| {
             peer.hears(ASKED);
@@ -177,7 +175,7 @@ fn tells_the_peer_why_it_gives_up() {
 /// However alive the peer is otherwise.
 #[test]
 fn does_not_wait_for_ever() {
-    let impatient = Limits { patience: Duration::from_millis(200), ..PATIENT };
+    let impatient = Limits { patience: 200, ..PATIENT };
     let (called, all) = scripted(&HELLO, impatient, |mut peer| {
         peer.hears(ASKED);
         peer.say("01");
@@ -200,16 +198,16 @@ fn does_not_wait_for_ever() {
 #[test]
 fn stops_sending_parts_when_it_has_its_answer() {
     let payload = vec![b'x'; 64 << 20];
-    let request = Request { op: "echo", payload: &payload, part: Some(4096) };
+    let request = Request { op: "echo", payload: &payload, part: Some(4096), ..HELLO };
     for (answer, want) in [
-        ("01E000100000004oops", ", error oops"),
-        ("01e00010000000500000004busy", ", retry 5 busy"),
-        ("01S000100000002hiE000100000004oopsS000100000000", "hi, error oops"),
-        ("01R000100000002no", "no"),
+        ("01E000000000004oops", ", error oops"),
+        ("01e00000000000500000004busy", ", retry 5 busy"),
+        ("01S000000000002hiE000000000004oopsS000000000000", "hi, error oops"),
+        ("01R000000000002no", "no"),
     ] {
         let (over, is_over): (Sender<()>, _) = mpsc::channel();
         let (called, heard) = scripted(&request, PATIENT, move |mut peer| {
-            peer.hears("01s0001004echo00001000x");
+            peer.hears("01s0000004echo00001000x");
             peer.say(answer);
             thread::spawn(move || {
                 let _ = is_over.recv();
@@ -230,10 +228,10 @@ fn stops_sending_parts_when_it_has_its_answer() {
 #[test]
 fn stops_sending_parts_before_it_knows_why() {
     let payload = vec![b'x'; 64 << 20];
-    let request = Request { op: "echo", payload: &payload, part: Some(4096) };
-    for answer in ["01E000100000004", "01e00010000000500000004"] {
+    let request = Request { op: "echo", payload: &payload, part: Some(4096), ..HELLO };
+    for answer in ["01E000000000004", "01e00000000000500000004"] {
         let (called, heard) = scripted(&request, PATIENT, move |mut peer| {
-            peer.hears("01s0001004echo00001000x");
+            peer.hears("01s0000004echo00001000x");
             peer.say(answer);
             peer.0.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
             let (mut heard, mut scrap) = (0, vec![0; 1 << 16]);
@@ -258,44 +256,55 @@ fn checks_what_it_is_to_ask() {
     assert!(Request { op: &"a".repeat(4096), ..HELLO }.check().is_err());
 }
 
-/// A half of a connection over a slice: whatever the buffers hold, the bytes are right.
+/// Parts of any size, and of more than is read or written at once.
 #[test]
-fn keeps_messages_whole() {
-    let mut wire = Vec::new();
-    let mut out = wire::Outgoing::new(&mut wire);
-    let id = gotalk::RequestId::new(*b"0001");
-    let mut want = Vec::new();
-    for len in (0..200).map(|i| i * 97) {
-        let payload = vec![b'x'; len as usize];
-        out.begin(&gotalk::Frame::SingleResult { id, payload_len: len }).unwrap();
-        assert_eq!(out.send(|w| w.version()).is_err(), len > 0, "in the middle of a payload");
-        if len == 0 {
-            want.extend(b"R00010000000001");
-            continue;
-        }
-        let (start, rest) = payload.split_at(len as usize / 3);
-        out.payload(start).unwrap();
-        out.payload(rest).unwrap();
-        assert!(out.payload(b"x").is_err());
-        write!(want, "R0001{len:08x}").unwrap();
-        want.extend(payload);
-        out.send(|w| w.heartbeat(1, 2)).unwrap();
-        want.extend(b"h000100000002");
+fn keeps_parts_whole() {
+    let server = Server::start();
+    let payload: Vec<u8> = (0..40_000_u32).map(|i| (i % 241) as u8).collect();
+    for part in [97, 1021, 16_383, 16_384, 39_999] {
+        let request = Request { payload: &payload, part: Some(part), ..HELLO };
+        let called = call(server.addr, &request, PATIENT);
+        assert!(matches!(called.answer, Ok(Answer::Result)), "{:?} {part}", called.answer);
+        assert!(called.result == payload, "{} bytes came back in {part}", called.result.len());
     }
-    assert!(out.send(|w| w.notification("", b"")).is_err());
-    out.flush().unwrap();
-    assert!(wire == want);
 }
 
-/// Nothing is lost by filling before everything was taken.
+/// A notification has no answer, so what shows that it was sent is that the peer hears it,
+/// and then the end.
 #[test]
-fn fills_only_what_is_empty() {
-    let mut incoming = wire::Incoming::new(b"01h000100000002".as_slice());
-    assert!(incoming.next_event().unwrap().is_none());
-    assert_eq!(incoming.fill().unwrap(), 15);
-    assert_eq!(incoming.next_event().unwrap(), Some(gotalk::Event::Version(1)));
-    assert_eq!(incoming.fill().unwrap(), 13);
-    assert!(matches!(incoming.next_event().unwrap(), Some(gotalk::Event::Frame(_))));
-    assert_eq!(incoming.fill().unwrap(), 0);
-    incoming.finish().unwrap();
+fn sends_notifications() {
+    let note = Request { op: "log", payload: b"hi", part: None, notify: true };
+    for version in ["01", "01h000154d7de9an004news00000002hi"] {
+        let (called, heard) = scripted(&note, PATIENT, move |mut peer| {
+            peer.hears("01n003log00000002hi");
+            peer.say(version);
+            peer.hears_to_the_end()
+        });
+        assert_eq!((called.shown().as_str(), heard.as_str()), ("", ""), "{version:?}");
+    }
+    // And where the version comes before the notification has gone out.
+    let server = Server::start();
+    for _ in 0..20 {
+        assert_eq!(call(server.addr, &note, PATIENT).shown(), "");
+        assert!(server.logs("notification").ends_with(": \"log\" hi"));
+    }
+}
+
+/// It does not pass for sent where nobody speaks Gotalk.
+#[test]
+fn a_notification_wants_a_gotalk_peer() {
+    let note = Request { op: "log", payload: b"hi", part: None, notify: true };
+    for (answer, end) in [
+        ("", "end at byte 0: the input ended too soon"),
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", "end at byte 0: 'H'"),
+        ("02", "end at byte 1: protocol version 0x02"),
+    ] {
+        let (called, ()) = scripted(&note, PATIENT, move |mut peer| {
+            peer.hears("01n003log00000002hi");
+            peer.say(answer);
+            peer.ends();
+            peer.hears_to_the_end();
+        });
+        assert!(called.shown().contains(end), "{} for {answer:?}", called.shown());
+    }
 }

@@ -4,8 +4,7 @@ use super::*;
 
 #[test]
 fn sends_heartbeats_but_none_into_a_payload() {
-    let server =
-        Server::with(Limits { heartbeat: Duration::from_millis(20), connections: 4, ..quiet() });
+    let server = Server::with(Limits { connections: 4, ..beating(Some(20)) });
     let mut clock = server.ready();
     let mut peer = server.ready();
     peer.say("r0001004echo00000004wx");
@@ -66,7 +65,7 @@ fn announcing_much_costs_nothing() {
 /// Peers that ask and never read: each stops its own thread, until it is disconnected.
 #[test]
 fn peers_that_do_not_read_disturb_nobody() {
-    let server = Server::with(Limits { unread: Duration::from_millis(300), ..quiet() });
+    let server = Server::with(Limits { unread: 300, ..quiet() });
     let mut good = server.ready();
     let deaf: Vec<_> = (0..4)
         .map(|i| {

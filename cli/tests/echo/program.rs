@@ -7,25 +7,25 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
-fn gotalk(args: &[&str]) -> Command {
+pub(crate) fn gotalk(args: &[&str]) -> Command {
     let mut gotalk = Command::new(env!("CARGO_BIN_EXE_gotalk"));
     gotalk.args(args).stdin(Stdio::null());
     gotalk
 }
 
-fn output(args: &[&str]) -> Output {
+pub(crate) fn output(args: &[&str]) -> Output {
     gotalk(args).output().unwrap()
 }
 
 /// A server in a process of its own, which ends with this.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    addr: String,
-    lines: Receiver<String>,
+    pub(crate) addr: String,
+    pub(crate) lines: Receiver<String>,
 }
 
 impl Process {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let (sender, lines) = mpsc::channel();
@@ -251,10 +251,10 @@ fn a_call_takes_no_longer_than_allowed() {
     let addr = listener.local_addr().unwrap().to_string();
     let peer = thread::spawn(move || {
         let mut peer = Peer::new(listener.accept().unwrap().0);
-        peer.hears("01r0001001x00000000");
+        peer.hears("01r0000001x00000000");
         peer.say("01");
         for _ in 0..400 {
-            if peer.0.write_all(b"S000100000001.").is_err() {
+            if peer.0.write_all(b"S000000000001.").is_err() {
                 return;
             }
             thread::sleep(Duration::from_millis(20));
@@ -277,9 +277,9 @@ fn what_cannot_be_seen_is_shown_as_an_escape() {
     let shown = "\\u{202e}gnp.exe\\u{1b}\\u{2028}\\u{feff}";
     let text = format!("{:08x}{evil}", evil.len());
     let peer = thread::spawn(move || {
-        for answer in [format!("E0001{text}"), format!("e000100000001{text}")] {
+        for answer in [format!("E0000{text}"), format!("e000000000001{text}")] {
             let mut peer = Peer::new(listener.accept().unwrap().0);
-            peer.hears("01r0001001x00000000");
+            peer.hears("01r0000001x00000000");
             peer.say(format!("01n{:03x}{evil}{text}", evil.len()));
             peer.say(answer);
             peer.hears_to_the_end();

@@ -1,0 +1,64 @@
+//! The options of `gotalk serve` and `gotalk call`, by the programs.
+
+use super::program::{Process, gotalk, output};
+use super::*;
+
+fn serving(options: &[&str]) -> (Process, Peer) {
+    let server = Process::start(gotalk(&[&["serve", "127.0.0.1:0"], options].concat()));
+    let peer = Peer::new(TcpStream::connect(&server.addr).unwrap());
+    (server, peer)
+}
+
+#[test]
+fn a_notification_is_sent_and_printed() {
+    let (server, _peer) = serving(&[]);
+    for args in [["--notify", &server.addr, "log", "hi"], [&server.addr, "--notify", "log", "hi"]] {
+        let output = output(&[&["call"], args.as_slice()].concat());
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b""[..]));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let line = server.lines.recv_timeout(HANG).unwrap();
+        assert!(line.ends_with(": \"log\" hi"), "{line}");
+    }
+    let both = output(&["call", "--notify", "--stream", &server.addr, "log", "hi"]);
+    assert_eq!(both.status.code(), Some(64));
+    let nobody = output(&["call", "--notify", "127.0.0.1:0", "log", "hi"]);
+    assert_eq!(nobody.status.code(), Some(3));
+}
+
+/// What a server asks is refused, and shown; what it notifies of is shown.
+#[test]
+fn a_call_answers_nothing() {
+    let (server, _peer) = serving(&[]);
+    let refused = "{\"error\":\"Unknown operation \\\"client-echo\\\"\"}";
+    let callback = output(&["call", &server.addr, "callback", "hi"]);
+    assert_eq!(callback.status.code(), Some(1));
+    let told = format!("refused: a request RequestId(\"0000\")\nerror: {refused}\n");
+    assert_eq!(String::from_utf8_lossy(&callback.stderr), told);
+    let notified = output(&["call", &server.addr, "notify-me", "hi"]);
+    assert_eq!((notified.status.code(), notified.stdout.as_slice()), (Some(0), &b""[..]));
+    let told = "notification: \"greeting\" hi\n";
+    assert_eq!(String::from_utf8_lossy(&notified.stderr), told);
+}
+
+#[test]
+fn the_limits_of_a_server_can_be_set() {
+    let (_server, mut peer) = serving(&["--limit", "1", "--streams", "0"]);
+    peer.say("01r0001007limited00000001ar0002007limited00000001bs0003004echo00000001x");
+    peer.hears("01e0002000003e800000012request rate limitE00030000000ano streams");
+    peer.hears("R000100000001a");
+
+    let (_server, mut peer) = serving(&["--silence", "0.3"]);
+    peer.say("01");
+    assert_eq!(peer.hears_to_the_end(), "01f00000003");
+
+    let (server, mut peer) = serving(&["--speak", "02"]);
+    peer.hears("02");
+    let called = output(&["call", &server.addr, "echo", "hi"]);
+    assert_eq!(called.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&called.stderr).contains("protocol version 0x02"));
+
+    for wrong in [["--limit", "x"], ["--streams", "65"], ["--silence", "0"], ["--speak", "1"]] {
+        let told = output(&[&["serve", "127.0.0.1:0"], wrong.as_slice()].concat());
+        assert_eq!(told.status.code(), Some(64), "{wrong:?}");
+    }
+}
