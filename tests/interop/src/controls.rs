@@ -1,0 +1,182 @@
+//! What must not pass: each scenario through a relay that drops, doubles or swaps one byte.
+
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::play::{Chunks, Random};
+use crate::recording::Conversation;
+use crate::relay::Lie;
+use crate::scenario::{Ours, Scenario, Wire, tool_for};
+use crate::tool::Tool;
+use crate::wire::{self, Message, Stop};
+use crate::{PATIENCE, every, faults, report};
+
+/// How long a conversation may hang that is expected to. It first passes without the lie.
+const SHORT: Duration = Duration::from_millis(1500);
+/// How many run at once: most of the time they wait.
+const AT_ONCE: usize = 12;
+
+/// Which bytes of a stream may have any value: ids, waits, loads, times, and what is in parts
+/// of a stream that was refused.
+fn own(bytes: &[u8], messages: &[Message], conversation: &Conversation) -> Vec<bool> {
+    let mut own = vec![false; bytes.len()];
+    let mut at = 2;
+    for message in messages {
+        let range = match message.kind {
+            b'h' => at + 1..at + 13,
+            b'e' => at + 1..at + 13,
+            b'f' | b'n' => at..at,
+            b'p' if conversation
+                .question(message)
+                .is_some_and(|request| conversation.is_refused(request)) =>
+            {
+                own[at + 13..][..message.payload.len()].fill(true);
+                at + 1..at + 5
+            }
+            _ => at + 1..at + 5,
+        };
+        own[range].fill(true);
+        at += wire::encode(message).len();
+    }
+    own
+}
+
+/// The lies for a stream of which the first `len` bytes count.
+fn lies(bytes: &[u8], own: &[bool], len: usize, random: &mut Random, rounds: usize) -> Vec<Lie> {
+    let mut lies = Vec::new();
+    for _ in 0..rounds {
+        lies.push(Lie::Drop(random.below(len)));
+        lies.push(Lie::Double(random.below(len)));
+        let differs = |at: &usize| bytes[*at] != bytes[*at + 1] && !own[*at] && !own[*at + 1];
+        let places: Vec<usize> = (0..len.saturating_sub(1)).filter(differs).collect();
+        if !places.is_empty() {
+            lies.push(Lie::Swap(places[random.below(places.len())]));
+        }
+    }
+    lies
+}
+
+/// Whether nobody could see this lie. Anything may follow an `f`. And `gotalk serve` does not
+/// tell which heartbeats or which `f` came, or that its input ended in the middle of a message.
+fn is_hidden(scenario: &Scenario, wire: Wire) -> bool {
+    let side = scenario.conversation.side(scenario.played());
+    let Some(last) = side.messages.last() else { return false };
+    let end = side.bytes().len() - side.tail.len();
+    let start = end - wire::encode(last).len();
+    let is_tool = scenario.ours == Ours::Tool;
+    match (last.kind, wire.lie) {
+        _ if wire.is_ours => false,
+        (b'f', Lie::Double(at)) if at + 1 == end => true,
+        (b'f', _) => is_tool,
+        (b'h', Lie::Drop(at) | Lie::Double(at) | Lie::Swap(at)) => is_tool && at >= start,
+        // The second of the two may be the type of a message that does not come.
+        (_, Lie::Double(at)) => {
+            is_tool && at + 1 == end && b"rspRSEenhf".contains(&side.bytes()[at])
+        }
+        _ => false,
+    }
+}
+
+pub fn run(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<usize> {
+    println!("\nwhat must fail: one byte dropped, doubled or swapped on the way\n");
+    let rows: Mutex<Vec<(usize, String, Vec<String>, String)>> = Mutex::default();
+    let scenarios: Vec<_> =
+        every(all, program)?.into_iter().filter_map(|(_, _, s)| s.ok()).collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(scenario) = scenarios.get(at) else { return };
+                    let label =
+                        format!("{:<24} {:<13}", scenario.conversation.name, scenario.ours.name());
+                    let (seen, wrong) = match control(scenario, program, at, is_quick) {
+                        Ok((count, wrong)) => (format!("{count} noticed"), wrong),
+                        Err(error) => (String::new(), vec![error.to_string()]),
+                    };
+                    rows.lock().unwrap().push((at, label, wrong, seen));
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap();
+    rows.sort();
+    let mut failed = rows.iter().map(|(_, label, wrong, seen)| report(label, wrong, seen)).sum();
+    let tool = Tool::start(program, &[], None)?;
+    let fault = faults::control();
+    let (seen, wrong) = match faults::run(&tool, &fault, SHORT) {
+        Err(why) => (format!("noticed: {why}"), Vec::new()),
+        Ok(seen) => (String::new(), vec![format!("passed: {seen}")]),
+    };
+    failed += report(&format!("{:<38}", fault.0), &wrong, &seen);
+    Ok(failed)
+}
+
+/// Without a lie it must pass, and with each it must fail.
+fn control(
+    scenario: &Scenario,
+    program: &Path,
+    at: usize,
+    is_quick: bool,
+) -> io::Result<(usize, Vec<String>)> {
+    let once = |wire: Wire, patience| {
+        // A server of its own, whose lines are about this conversation alone.
+        let tool = tool_for(scenario, program)?;
+        scenario.run(tool.as_ref(), Chunks::Whole, Some(wire), patience)
+    };
+    let honest = once(Wire { lie: Lie::Nothing, is_ours: true }, PATIENCE)?;
+    if !honest.wrong.is_empty() {
+        let wrong =
+            honest.wrong.iter().map(|wrong| format!("through an honest relay: {wrong}")).collect();
+        return Ok((0, wrong));
+    }
+    let mut random = Random(at as u64 * 7919 + 1);
+    let rounds = if is_quick { 1 } else { 4 };
+    let conversation = &scenario.conversation;
+    let ours = wire::decode(&honest.bytes);
+    let mut wires: Vec<Wire> = lies(
+        &honest.bytes,
+        &own(&honest.bytes, &ours.messages, conversation),
+        honest.bytes.len(),
+        &mut random,
+        rounds,
+    )
+    .into_iter()
+    .map(|lie| Wire { lie, is_ours: true })
+    .collect();
+    let played = scenario.conversation.side(scenario.played());
+    // What is wrong already is as wrong with another byte.
+    if played.stop == Stop::Clean {
+        let bytes = played.bytes();
+        let len = bytes.len() - played.tail.len();
+        let lies =
+            lies(&bytes, &own(&bytes, &played.messages, conversation), len, &mut random, rounds);
+        wires.extend(lies.into_iter().map(|lie| Wire { lie, is_ours: false }));
+    }
+    if is_quick {
+        // One of each kind for all of them together.
+        wires = (0..2).map(|_| wires[random.below(wires.len())]).collect();
+    }
+    let patience = if scenario.args.contains(&"--silence") || scenario.args.contains(&"--limit") {
+        3 * SHORT
+    } else {
+        SHORT
+    };
+    let (mut noticed, mut wrong) = (0, Vec::new());
+    for wire in wires {
+        if is_hidden(scenario, wire) {
+            continue;
+        }
+        // An error of a socket is a failure too.
+        match once(wire, patience) {
+            Ok(outcome) if outcome.wrong.is_empty() => wrong.push(format!("passed: {wire:?}")),
+            _ => noticed += 1,
+        }
+    }
+    Ok((noticed, wrong))
+}

@@ -1,0 +1,419 @@
+//! One conversation with ours at one end: what is expected, and what was seen.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::ours::{self, Report};
+use crate::play::{Chunks, Player, Seen, outline};
+use crate::recording::{Conversation, Role, is_last};
+use crate::relay::{self, Lie};
+use crate::tool::Tool;
+use crate::wire::{Message, Stop};
+
+/// Who of ours talks to the recorded peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ours {
+    Client,
+    Server,
+    Tool,
+}
+
+impl Ours {
+    pub fn role(self) -> Role {
+        if self == Self::Client { Role::Client } else { Role::Server }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Tool => "gotalk serve",
+        }
+    }
+}
+
+/// A lie on the wire, from ours or towards it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wire {
+    pub lie: Lie,
+    pub is_ours: bool,
+}
+
+pub struct Scenario {
+    pub conversation: Conversation,
+    pub ours: Ours,
+    /// How the tool is to be started.
+    pub args: Vec<&'static str>,
+}
+
+impl Scenario {
+    /// The scenario, or why there is none.
+    pub fn new(
+        conversation: &Conversation,
+        ours: Ours,
+        has_operations: bool,
+    ) -> Result<Self, &'static str> {
+        let mut scenario = Self { conversation: conversation.clone(), ours, args: Vec::new() };
+        let raw_client = matches!(&conversation.name[..1], "j" | "k")
+            && conversation.name != "k-version-server02";
+        match ours {
+            Ours::Client if raw_client => return Err("the recorded client is a raw socket"),
+            Ours::Server | Ours::Tool if conversation.name == "k-version-server02" => {
+                return Err("the recorded server is a raw socket");
+            }
+            Ours::Tool => scenario.fit(has_operations)?,
+            _ => {}
+        }
+        Ok(scenario)
+    }
+
+    /// Asks the tool for what it has in place of what the recorded server had, and expects its
+    /// words.
+    fn fit(&mut self, has_operations: bool) -> Result<(), &'static str> {
+        let later = match has_operations {
+            true => Ok(()),
+            false => Err("WAITS for the operations of `gotalk serve`"),
+        };
+        let (args, names, payloads): (&[_], &[_], &[_]) = match self.conversation.name.as_str() {
+            "c-empty-result" | "o-shutdown" => return Err("no operation like it"),
+            "c-error-unknown-op" => {
+                let missing = (
+                    r#"unknown operation "missing""#,
+                    r#"{"error":"Unknown operation \"missing\""}"#,
+                );
+                let quoted = (
+                    r#"unknown operation "quote"d""#,
+                    r#"{"error":"Unknown operation \"quote\"d\""}"#,
+                );
+                (&[], &[], &[missing, quoted])
+            }
+            "c-error-handler" => later.map(|()| {
+                (&[][..], &[("echo", "upper")][..], &[("handler says no", "boom")][..])
+            })?,
+            // Time for five refusals on a slow machine.
+            "d-retry-limit" => later.map(|()| {
+                (&["--limit", "1"][..], &[][..], &[("job 0", "2000"), ("job 1", "1")][..])
+            })?,
+            "e-stream" => (
+                &[],
+                &[("upper", "echo")],
+                &[("ALPHA ", "alpha "), ("BETA ", "beta "), ("GAMMA", "gamma")],
+            ),
+            "e-stream-error" => later.map(|()| {
+                let payloads =
+                    &[("partial result", "partial"), ("stream handler says no", "boom")][..];
+                (&[][..], &[("broken", "stream-fail")][..], payloads)
+            })?,
+            "f-stream-disabled" | "f-stream-disabled-parts" => later.map(|()| {
+                let payloads = &[("stream requests not supported", "no streams")][..];
+                (&["--streams", "0"][..], &[("blob", "echo")][..], payloads)
+            })?,
+            "i-read-timeout" => {
+                later.map(|()| (&["--silence", "1"][..], &[("blob", "echo")][..], &[][..]))?
+            }
+            _ => (&[], &[("blob", "echo")], &[]),
+        };
+        self.args = args.to_vec();
+        self.conversation = self.conversation.renamed(names, payloads);
+        Ok(())
+    }
+
+    pub fn played(&self) -> Role {
+        self.ours.role().other()
+    }
+
+    /// The code of the `f` that ours is to end with. Where the recorded peer closed without one,
+    /// rule 7.11 decides.
+    fn code(&self) -> Option<u32> {
+        let recorded =
+            self.conversation.side(self.ours.role()).messages.iter().find(|m| m.kind == b'f');
+        match (recorded, self.conversation.side(self.played()).stop) {
+            (Some(recorded), _) => Some(recorded.last),
+            (None, Stop::Bad) => Some(2),
+            (None, Stop::Version) => Some(1),
+            (None, _) => None,
+        }
+    }
+
+    /// Where ours ends otherwise than the recorded peer did.
+    pub fn remark(&self) -> &'static str {
+        let recorded = self.conversation.side(self.ours.role());
+        let refused =
+            self.ours == Ours::Client && self.conversation.name == "f-stream-disabled-parts";
+        match self.code() {
+            Some(_) if recorded.count(b'f') == 0 => "   (the recorded peer said no `f`)",
+            _ if refused => "   (the recorded peer sent parts after the refusal)",
+            _ if self.ours != Ours::Client && self.conversation.name == "e-stream-error" => {
+                "   (the recorded peer ended the stream after its error)"
+            }
+            _ => "",
+        }
+    }
+
+    /// The messages of a side without its heartbeats and its `f`, as pairs of request and
+    /// message, less what only the Go peer sends: parts of a stream that was refused, and the
+    /// end of a stream after its error.
+    fn expected(&self, role: Role) -> Vec<(Option<usize>, Message)> {
+        let conversation = &self.conversation;
+        let mut over = Vec::new();
+        let mut expected = Vec::new();
+        for message in &conversation.side(role).messages {
+            let request = conversation.question(message);
+            let refused = || request.is_some_and(|request| conversation.is_refused(request));
+            if matches!(message.kind, b'h' | b'f')
+                || over.contains(&request)
+                || message.kind == b'p' && refused()
+            {
+                continue;
+            }
+            if request.is_some() && is_last(message) && role == Role::Server {
+                over.push(request);
+            }
+            expected.push((request, message.clone()));
+        }
+        expected
+    }
+
+    /// Runs it, and says what was seen and what was wrong.
+    pub fn run(
+        &self,
+        tool: Option<&Tool>,
+        chunks: Chunks,
+        wire: Option<Wire>,
+        patience: Duration,
+    ) -> io::Result<Outcome> {
+        let expected = self.expected(self.ours.role());
+        let ours_ends = self.code().is_some()
+            || self.conversation.side(self.played()).count(b'f') > 0
+            || self.ours == Ours::Client
+            || self.conversation.name == "o-shutdown";
+        let beats = self.conversation.side(self.ours.role()).count(b'h');
+        let player = Player {
+            conversation: &self.conversation,
+            role: self.played(),
+            chunks,
+            patience,
+            waits_for_close: ours_ends,
+            awaited: expected.len(),
+            awaited_beats: if self.ours == Ours::Tool { 0 } else { beats },
+        };
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let target = match tool {
+            Some(tool) => tool.address,
+            None => listener.local_addr()?,
+        };
+        // Ours connects as a client and the player as a client of ours.
+        let between = |target: SocketAddr| match wire {
+            None => Ok(target),
+            Some(Wire { lie, is_ours }) => match is_ours == (self.ours == Ours::Client) {
+                true => relay::start(target, lie, Lie::Nothing),
+                false => relay::start(target, Lie::Nothing, lie),
+            },
+        };
+        let target = between(target)?;
+        // More than the player has, so that it is the player who gives up.
+        let longer = patience + patience / 2;
+        let (seen, report, peer) =
+            thread::scope(|scope| -> io::Result<(Seen, Option<io::Result<Report>>, String)> {
+                let conversation = &self.conversation;
+                let ours = match self.ours {
+                    Ours::Tool => None,
+                    Ours::Client => Some(scope.spawn(move || {
+                        ours::run(TcpStream::connect(target)?, conversation, Role::Client, longer)
+                    })),
+                    Ours::Server => {
+                        let listener = listener.try_clone()?;
+                        Some(scope.spawn(move || {
+                            ours::run(listener.accept()?.0, conversation, Role::Server, longer)
+                        }))
+                    }
+                };
+                let stream = match self.ours {
+                    Ours::Client => listener.accept()?.0,
+                    _ => TcpStream::connect(target)?,
+                };
+                let peer = stream.local_addr()?.to_string();
+                let seen = player.play(stream)?;
+                let report = ours.map(|ours| {
+                    ours.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+                });
+                Ok((seen, report, peer))
+            })?;
+        let mut wrong = self.compare(&seen, &expected);
+        match report {
+            Some(Ok(report)) => wrong.extend(self.compare_report(&report)),
+            Some(Err(error)) => wrong.push(format!("ours failed: {error}")),
+            None => wrong.extend(self.compare_lines(tool, &peer, wire.is_some(), patience)),
+        }
+        let end = if seen.trouble.is_none() { ", closed" } else { "" };
+        let outline = outline(&seen.decoded.messages, seen.decoded.stop);
+        let outline = if outline.is_empty() { "nothing".to_owned() } else { outline };
+        Ok(Outcome { seen: format!("{outline}{end}"), bytes: seen.bytes, wrong })
+    }
+
+    /// What ours sent, beside what the recorded side sent.
+    fn compare(&self, seen: &Seen, expected: &[(Option<usize>, Message)]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        wrong.extend(seen.trouble.clone());
+        let decoded = &seen.decoded;
+        if decoded.stop != Stop::Clean || decoded.rest != seen.bytes.len() {
+            wrong.push(format!(
+                "not what the grammar allows: {:?} at {}",
+                decoded.stop, decoded.rest
+            ));
+        }
+        let mut sent = Vec::new();
+        let mut code = None;
+        for message in &decoded.messages {
+            let request = match (self.ours, message.kind) {
+                (_, b'n') => None,
+                (_, b'f') => {
+                    code = Some(message.last);
+                    continue;
+                }
+                (_, b'h') => continue,
+                (Ours::Client, _) => seen.ids.iter().position(|id| *id == message.id),
+                _ => self.conversation.question(message),
+            };
+            if request.is_none() && message.kind != b'n' {
+                wrong.push(format!("{} with an id that nobody gave", message.kind as char));
+            }
+            sent.push((request, message.clone()));
+        }
+        wrong.extend(differences("sent", &sent, expected));
+        if code != self.code() {
+            wrong.push(format!("ended with f {code:?}, not {:?}", self.code()));
+        }
+        wrong
+    }
+
+    /// What ours says has come, beside what was played.
+    fn compare_report(&self, report: &Report) -> Vec<String> {
+        let played = self.conversation.side(self.played());
+        let mut wrong: Vec<String> =
+            differences("received", &report.came, &self.expected(self.played())).collect();
+        if report.heartbeats != played.count(b'h') {
+            wrong.push(format!(
+                "received {} heartbeats of {}",
+                report.heartbeats,
+                played.count(b'h')
+            ));
+        }
+        let end = match (self.code(), played.messages.iter().find(|m| m.kind == b'f')) {
+            (Some(3), _) => "silence".to_owned(),
+            (Some(_), _) => "failed: ".to_owned(),
+            (None, Some(last)) => format!("the peer's f {}", last.last),
+            (None, None) if self.ours == Ours::Client || self.conversation.name == "o-shutdown" => {
+                "ours closed".to_owned()
+            }
+            (None, None) => "the peer closed".to_owned(),
+        };
+        if !report.end.starts_with(&end) {
+            wrong.push(format!("ended by `{}`, not `{end}`", report.end));
+        }
+        if report.opened != (played.version == b"01") {
+            wrong.push("the version was not noticed".to_owned());
+        }
+        if report.late > 0 && played.tail.is_empty() && self.code().is_none() {
+            wrong.push(format!("{} bytes after the end", report.late));
+        }
+        let refused = self.conversation.client.messages.len()
+            - self.expected(Role::Client).len()
+            - self
+                .conversation
+                .client
+                .messages
+                .iter()
+                .filter(|m| matches!(m.kind, b'h' | b'f'))
+                .count();
+        if self.ours == Ours::Client && report.refused != refused {
+            wrong.push(format!("{} parts refused by the session, not {refused}", report.refused));
+        }
+        wrong
+    }
+
+    /// What the tool says of notifications.
+    fn compare_lines(
+        &self,
+        tool: Option<&Tool>,
+        peer: &str,
+        has_relay: bool,
+        patience: Duration,
+    ) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let Some(tool) = tool else { return wrong };
+        let from =
+            if has_relay { "notification from " } else { &format!("notification from {peer}: ") };
+        for notification in self.conversation.client.messages.iter().filter(|m| m.kind == b'n') {
+            let name = String::from_utf8_lossy(&notification.name);
+            let payload = String::from_utf8_lossy(&notification.payload);
+            let end = format!(": \"{name}\" {payload}");
+            let line = tool.line(patience, |line| line.starts_with("notification from "));
+            if !line.as_ref().is_some_and(|line| line.starts_with(from) && line.ends_with(&end)) {
+                wrong.push(format!("no notification {end:?}, but {line:?}"));
+            }
+        }
+        wrong
+    }
+}
+
+/// Type, name and payload of each message, in order within each request.
+fn differences<'a>(
+    did: &'a str,
+    seen: &'a [(Option<usize>, Message)],
+    expected: &'a [(Option<usize>, Message)],
+) -> impl Iterator<Item = String> + use<'a> {
+    let mut requests: Vec<Option<usize>> =
+        seen.iter().chain(expected).map(|(request, _)| *request).collect();
+    requests.sort();
+    requests.dedup();
+    requests.into_iter().filter_map(move |request| {
+        let of = |all: &'a [(Option<usize>, Message)]| {
+            all.iter().filter(move |(r, _)| *r == request).map(|(_, m)| m)
+        };
+        let mut pairs = of(seen).zip(of(expected));
+        let same = pairs.all(|(seen, expected)| {
+            (seen.kind, &seen.name, &seen.payload)
+                == (expected.kind, &expected.name, &expected.payload)
+        });
+        if same && of(seen).count() == of(expected).count() {
+            return None;
+        }
+        let show = |messages: &mut dyn Iterator<Item = &Message>| {
+            messages
+                .map(|m| {
+                    let text = |bytes: &[u8]| {
+                        String::from_utf8_lossy(&bytes[..bytes.len().min(30)])
+                            .escape_debug()
+                            .to_string()
+                    };
+                    format!("{} {}{}", m.kind as char, text(&m.name), text(&m.payload))
+                })
+                .collect::<Vec<_>>()
+                .join(" | ")
+        };
+        Some(format!(
+            "{did} for request {request:?}: {}; not: {}",
+            show(&mut of(seen)),
+            show(&mut of(expected))
+        ))
+    })
+}
+
+pub struct Outcome {
+    /// What ours sent, in short.
+    pub seen: String,
+    pub bytes: Vec<u8>,
+    pub wrong: Vec<String>,
+}
+
+/// The server that a scenario needs.
+pub fn tool_for(scenario: &Scenario, program: &Path) -> io::Result<Option<Tool>> {
+    match scenario.ours {
+        Ours::Tool => Tool::start(program, &scenario.args, None).map(Some),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,93 @@
+//! The command `gotalk serve`, as a process.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+pub struct Tool {
+    child: Child,
+    pub address: SocketAddr,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tool {
+    /// Starts it on a free port, with so many descriptors if that is said.
+    pub fn start(program: &Path, args: &[&str], descriptors: Option<u32>) -> io::Result<Self> {
+        let limit = descriptors.map_or(String::new(), |most| format!("ulimit -n {most} && "));
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{limit}exec \"$0\" serve \"$@\""), &program.to_string_lossy()])
+            .args(args)
+            .arg("127.0.0.1:0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut output = BufReader::new(child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
+        let mut first = String::new();
+        output.read_line(&mut first)?;
+        let address = first.trim().parse().map_err(|_| {
+            let _ = child.kill();
+            io::Error::other(format!(
+                "no address from {} serve {args:?}: {first:?}",
+                program.display()
+            ))
+        })?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                kept.lock().unwrap().push(line);
+            }
+        });
+        Ok(Self { child, address, lines })
+    }
+
+    /// Whether the program has more operations than an echo.
+    pub fn has_operations(program: &Path) -> io::Result<bool> {
+        let help = Command::new(program).args(["serve", "--help"]).output()?;
+        Ok(String::from_utf8_lossy(&help.stdout).contains("--limit"))
+    }
+
+    /// Waits for a line that `is_wanted`, and takes all lines up to it.
+    pub fn line(&self, patience: Duration, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
+        let until = Instant::now() + patience;
+        loop {
+            let mut lines = self.lines.lock().unwrap();
+            if let Some(at) = lines.iter().position(|line| is_wanted(line)) {
+                return lines.drain(..=at).next_back();
+            }
+            drop(lines);
+            if Instant::now() >= until {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn proc(&self, what: &str) -> PathBuf {
+        format!("/proc/{}/{what}", self.child.id()).into()
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> io::Result<usize> {
+        Ok(fs::read_dir(self.proc("fd"))?.count())
+    }
+
+    /// Its memory, in KiB.
+    pub fn memory(&self) -> io::Result<usize> {
+        let status = fs::read_to_string(self.proc("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.ok_or_else(|| io::Error::other("the server is gone"))
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
