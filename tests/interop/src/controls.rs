@@ -83,7 +83,7 @@ fn is_hidden(scenario: &Scenario, wire: Wire) -> bool {
 
 pub fn run(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<usize> {
     println!("\nwhat must fail: one byte dropped, doubled or swapped on the way\n");
-    let rows: Mutex<Vec<(usize, String, Vec<String>, String)>> = Mutex::default();
+    let rows = Mutex::new(Vec::new());
     let scenarios: Vec<_> =
         every(all, program)?.into_iter().filter_map(|(_, _, s)| s.ok()).collect();
     let next = AtomicUsize::new(0);
@@ -113,7 +113,7 @@ pub fn run(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<u
         Err(why) => (format!("noticed: {why}"), Vec::new()),
         Ok(seen) => (String::new(), vec![format!("passed: {seen}")]),
     };
-    failed += report(&format!("{:<38}", fault.0), &wrong, &seen);
+    failed += report(&format!("{:<42}", fault.0), &wrong, &seen);
     Ok(failed)
 }
 

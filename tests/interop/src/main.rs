@@ -1,6 +1,7 @@
 //! Runs everything, and prints what was seen. See `run`, beside this package's manifest.
 
 mod controls;
+mod cuts;
 mod faults;
 mod ours;
 mod play;
@@ -60,11 +61,11 @@ fn run(mode: &str, folder: &Path, program: &Path) -> io::Result<usize> {
     Ok(failed)
 }
 
+/// A scenario, or why there is none.
+type Fit = Result<Scenario, &'static str>;
+
 /// Every scenario there is, with the reason where there is none.
-pub fn every(
-    all: &[Conversation],
-    program: &Path,
-) -> io::Result<Vec<(String, Ours, Result<Scenario, &'static str>)>> {
+pub fn every(all: &[Conversation], program: &Path) -> io::Result<Vec<(String, Ours, Fit)>> {
     let has_operations = Tool::has_operations(program)?;
     let kinds = [Ours::Client, Ours::Server, Ours::Tool];
     let pairs = all.iter().flat_map(|conversation| kinds.map(|ours| (conversation, ours)));
@@ -141,11 +142,16 @@ fn faults(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<us
     let tool = Tool::start(program, &[], None)?;
     let mut failed = 0;
     for fault in faults::all(&size) {
-        let label = format!("{:<38}", fault.0);
+        let label = format!("{:<42}", fault.0);
         failed += row(&label, faults::run(&tool, &fault, PATIENCE));
     }
     failed +=
-        row(&format!("{:<38}", "descriptors run out"), faults::descriptors(program, PATIENCE));
+        row(&format!("{:<42}", "descriptors run out"), faults::descriptors(program, PATIENCE));
+    for is_reset in [false, true] {
+        let by = if is_reset { "RST" } else { "FIN" };
+        let label = format!("{:<42}", format!("the client's peer cut at every byte by {by}"));
+        failed += row(&label, cuts::run(all, is_reset, is_quick, PATIENCE));
+    }
     Ok(failed)
 }
 

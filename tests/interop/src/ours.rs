@@ -24,6 +24,9 @@ pub struct Report {
     pub end: String,
     /// Bytes after the end.
     pub late: usize,
+    /// The requests that were made, and those that the session gave up as lost.
+    pub made: usize,
+    pub lost: usize,
     /// Parts that the session did not let out, because the request was over.
     pub refused: usize,
 }
@@ -82,6 +85,7 @@ pub fn run(
         report: Report::default(),
     };
     ours.converse(patience)?;
+    ours.report.made = ours.outgoing.len();
     Ok(ours.report)
 }
 
@@ -98,8 +102,17 @@ impl Ours<'_> {
         let now = self.now();
         let mut writer = Writer::new(&mut self.buffer);
         let result = write(&mut self.session, now, &mut writer);
-        self.stream.write_all(writer.as_bytes())?;
+        let written = self.stream.write_all(writer.as_bytes());
+        self.watch(written);
         Ok(result)
+    }
+
+    /// A transport that takes no more has ended.
+    fn watch(&mut self, written: io::Result<()>) {
+        if let Err(error) = written {
+            self.ended(format!("lost: {}", error.kind()));
+            self.session.disconnected();
+        }
     }
 
     fn converse(&mut self, patience: Duration) -> io::Result<()> {
@@ -144,15 +157,14 @@ impl Ours<'_> {
             let now = self.now();
             let mut items = assembler.feed(&input[..len]);
             while let Some(item) = items.next() {
-                if let Err(error) = &item {
-                    if self.report.end.is_empty() {
-                        self.report.end = format!("failed: {error}");
-                    }
+                if let (Err(error), true) = (&item, self.report.end.is_empty()) {
+                    self.report.end = format!("failed: {error}");
                 }
                 let mut writer = Writer::new(&mut self.buffer);
                 let received =
                     self.session.receive(now, item, &mut writer).map_err(io::Error::other)?;
-                self.stream.write_all(writer.as_bytes())?;
+                // One that is gone is noticed by reading.
+                let _ = self.stream.write_all(writer.as_bytes());
                 let drains = self.conversation.name == "o-shutdown" && self.role == Role::Server;
                 if drains && matches!(received, Received::Request { .. }) {
                     self.session.drain();
@@ -248,11 +260,11 @@ impl Ours<'_> {
             let mut writer = Writer::new(&mut self.buffer);
             let due = self.session.poll(now, &mut writer).map_err(io::Error::other)?;
             self.beats += usize::from(writer.as_bytes().contains(&b'h'));
-            // A peer that is gone is noticed by reading.
             let _ = self.stream.write_all(writer.as_bytes());
             match due {
                 Some(Due::Close) => return Ok(true),
-                Some(Due::Lost(_) | Due::TimedOut(_)) => {}
+                Some(Due::Lost(_)) => self.report.lost += 1,
+                Some(Due::TimedOut(_)) => {}
                 None => return Ok(false),
             }
         }

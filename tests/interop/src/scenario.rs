@@ -156,7 +156,7 @@ impl Scenario {
     /// The messages of a side without its heartbeats and its `f`, as pairs of request and
     /// message, less what only the Go peer sends: parts of a stream that was refused, and the
     /// end of a stream after its error.
-    fn expected(&self, role: Role) -> Vec<(Option<usize>, Message)> {
+    pub fn expected(&self, role: Role) -> Vec<(Option<usize>, Message)> {
         let conversation = &self.conversation;
         let mut over = Vec::new();
         let mut expected = Vec::new();
@@ -185,6 +185,27 @@ impl Scenario {
         wire: Option<Wire>,
         patience: Duration,
     ) -> io::Result<Outcome> {
+        let Talk { seen, report, peer } = self.talk(tool, chunks, wire, patience)?;
+        let mut wrong = self.compare(&seen, &self.expected(self.ours.role()));
+        match report {
+            Some(Ok(report)) => wrong.extend(self.compare_report(&report)),
+            Some(Err(error)) => wrong.push(format!("ours failed: {error}")),
+            None => wrong.extend(self.compare_lines(tool, &peer, wire.is_some(), patience)),
+        }
+        let end = if seen.trouble.is_none() { ", closed" } else { "" };
+        let outline = outline(&seen.decoded.messages, seen.decoded.stop);
+        let outline = if outline.is_empty() { "nothing".to_owned() } else { outline };
+        Ok(Outcome { seen: format!("{outline}{end}"), bytes: seen.bytes, wrong })
+    }
+
+    /// Runs it.
+    pub fn talk(
+        &self,
+        tool: Option<&Tool>,
+        chunks: Chunks,
+        wire: Option<Wire>,
+        patience: Duration,
+    ) -> io::Result<Talk> {
         let expected = self.expected(self.ours.role());
         let ours_ends = self.code().is_some()
             || self.conversation.side(self.played()).count(b'f') > 0
@@ -216,42 +237,30 @@ impl Scenario {
         let target = between(target)?;
         // More than the player has, so that it is the player who gives up.
         let longer = patience + patience / 2;
-        let (seen, report, peer) =
-            thread::scope(|scope| -> io::Result<(Seen, Option<io::Result<Report>>, String)> {
-                let conversation = &self.conversation;
-                let ours = match self.ours {
-                    Ours::Tool => None,
-                    Ours::Client => Some(scope.spawn(move || {
-                        ours::run(TcpStream::connect(target)?, conversation, Role::Client, longer)
-                    })),
-                    Ours::Server => {
-                        let listener = listener.try_clone()?;
-                        Some(scope.spawn(move || {
-                            ours::run(listener.accept()?.0, conversation, Role::Server, longer)
-                        }))
-                    }
-                };
-                let stream = match self.ours {
-                    Ours::Client => listener.accept()?.0,
-                    _ => TcpStream::connect(target)?,
-                };
-                let peer = stream.local_addr()?.to_string();
-                let seen = player.play(stream)?;
-                let report = ours.map(|ours| {
-                    ours.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
-                });
-                Ok((seen, report, peer))
-            })?;
-        let mut wrong = self.compare(&seen, &expected);
-        match report {
-            Some(Ok(report)) => wrong.extend(self.compare_report(&report)),
-            Some(Err(error)) => wrong.push(format!("ours failed: {error}")),
-            None => wrong.extend(self.compare_lines(tool, &peer, wire.is_some(), patience)),
-        }
-        let end = if seen.trouble.is_none() { ", closed" } else { "" };
-        let outline = outline(&seen.decoded.messages, seen.decoded.stop);
-        let outline = if outline.is_empty() { "nothing".to_owned() } else { outline };
-        Ok(Outcome { seen: format!("{outline}{end}"), bytes: seen.bytes, wrong })
+        thread::scope(|scope| {
+            let conversation = &self.conversation;
+            let ours = match self.ours {
+                Ours::Tool => None,
+                Ours::Client => Some(scope.spawn(move || {
+                    ours::run(TcpStream::connect(target)?, conversation, Role::Client, longer)
+                })),
+                Ours::Server => {
+                    let listener = listener.try_clone()?;
+                    Some(scope.spawn(move || {
+                        ours::run(listener.accept()?.0, conversation, Role::Server, longer)
+                    }))
+                }
+            };
+            let stream = match self.ours {
+                Ours::Client => listener.accept()?.0,
+                _ => TcpStream::connect(target)?,
+            };
+            let peer = stream.local_addr()?.to_string();
+            let seen = player.play(stream)?;
+            let panicked = |_| Err(io::Error::other("it panicked"));
+            let report = ours.map(|ours| ours.join().unwrap_or_else(panicked));
+            Ok(Talk { seen, report, peer })
+        })
     }
 
     /// What ours sent, beside what the recorded side sent.
@@ -401,6 +410,14 @@ fn differences<'a>(
             show(&mut of(expected))
         ))
     })
+}
+
+pub struct Talk {
+    pub seen: Seen,
+    /// Of ours, but for the tool.
+    pub report: Option<io::Result<Report>>,
+    /// The address that the player had.
+    peer: String,
 }
 
 pub struct Outcome {
