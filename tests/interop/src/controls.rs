@@ -20,29 +20,52 @@ const SHORT: Duration = Duration::from_millis(1500);
 /// How many run at once: most of the time they wait.
 const AT_ONCE: usize = 12;
 
-/// Which bytes of a stream may have any value: ids, waits, loads, times, and what is in parts
-/// of a stream that was refused.
-fn own(bytes: &[u8], messages: &[Message], conversation: &Conversation) -> Vec<bool> {
-    let mut own = vec![false; bytes.len()];
-    let mut at = 2;
+/// Which bytes of what ours sends may have any value: ids, waits, loads, times.
+fn own(messages: &[Message]) -> Vec<bool> {
+    let mut own = vec![false; 2];
     for message in messages {
-        let range = match message.kind {
-            b'h' => at + 1..at + 13,
-            b'e' => at + 1..at + 13,
-            b'f' | b'n' => at..at,
-            b'p' if conversation
-                .question(message)
-                .is_some_and(|request| conversation.is_refused(request)) =>
-            {
-                own[at + 13..][..message.payload.len()].fill(true);
-                at + 1..at + 5
-            }
-            _ => at + 1..at + 5,
+        let start = own.len();
+        own.resize(start + wire::encode(message).len(), false);
+        let len = match message.kind {
+            b'h' | b'e' => 12,
+            b'f' | b'n' => 0,
+            _ => 4,
         };
-        own[range].fill(true);
-        at += wire::encode(message).len();
+        own[start + 1..][..len].fill(true);
     }
     own
+}
+
+/// The same for what is sent to ours, and in addition what ours does not look at: parts of a
+/// stream that was refused and, for all that `gotalk serve` tells, the payload of what it
+/// denies, and the name where it denies that whatever it is.
+fn unseen(scenario: &Scenario) -> Vec<bool> {
+    let conversation = &scenario.conversation;
+    let side = conversation.side(scenario.played());
+    let mut unseen = own(&side.messages);
+    let is_tool = scenario.ours == Ours::Tool;
+    let takes_no_streams = scenario.args.contains(&"--streams");
+    let mut at = 2;
+    for message in &side.messages {
+        at += wire::encode(message).len();
+        let payload = at - message.payload.len();
+        let name = payload - 8 - message.name.len();
+        let is_request = matches!(message.kind, b'r' | b's' | b'p');
+        let question = conversation.question(message).filter(|_| is_request);
+        let is_part = message.kind == b'p'
+            && question.is_some_and(|request| conversation.is_refused(request));
+        let is_denied = is_tool && is_request && conversation.is_denied(message);
+        if is_part || is_denied {
+            unseen[payload..at].fill(true);
+        }
+        if is_denied
+            && (conversation.is_put_off(message) || message.kind == b's' && takes_no_streams)
+        {
+            unseen[name..name + message.name.len()].fill(true);
+        }
+    }
+    unseen.resize(side.bytes().len(), false);
+    unseen
 }
 
 /// The lies for a stream of which the first `len` bytes count.
@@ -60,25 +83,43 @@ fn lies(bytes: &[u8], own: &[bool], len: usize, random: &mut Random, rounds: usi
     lies
 }
 
-/// Whether nobody could see this lie. Anything may follow an `f`. And `gotalk serve` does not
-/// tell which heartbeats or which `f` came, or that its input ended in the middle of a message.
+/// Where what a lie does to `gotalk serve` can no longer be seen. It answers what it denies when
+/// it has read the name, and does not tell which heartbeats or which `f` came, or that its input
+/// ended in the middle of a message.
+fn visible(scenario: &Scenario) -> usize {
+    let conversation = &scenario.conversation;
+    let (mut at, mut visible) = (2, 2);
+    for message in &conversation.client.messages {
+        let start = at;
+        at += wire::encode(message).len();
+        visible = match message.kind {
+            b'h' | b'f' => continue,
+            b'p' if conversation.is_denied(message) => continue,
+            b'r' | b's' if conversation.is_denied(message) && scenario.args.is_empty() => {
+                start + 8 + message.name.len()
+            }
+            b'r' | b's' if conversation.is_denied(message) => start + 8,
+            _ => at,
+        };
+    }
+    visible
+}
+
+/// Whether nobody could see this lie.
 fn is_hidden(scenario: &Scenario, wire: Wire) -> bool {
     let side = scenario.conversation.side(scenario.played());
-    let Some(last) = side.messages.last() else { return false };
     let end = side.bytes().len() - side.tail.len();
-    let start = end - wire::encode(last).len();
-    let is_tool = scenario.ours == Ours::Tool;
-    match (last.kind, wire.lie) {
-        _ if wire.is_ours => false,
-        (b'f', Lie::Double(at)) if at + 1 == end => true,
-        (b'f', _) => is_tool,
-        (b'h', Lie::Drop(at) | Lie::Double(at) | Lie::Swap(at)) => is_tool && at >= start,
-        // The second of the two may be the type of a message that does not come.
-        (_, Lie::Double(at)) => {
-            is_tool && at + 1 == end && b"rspRSEenhf".contains(&side.bytes()[at])
-        }
-        _ => false,
+    let (Lie::Drop(at) | Lie::Double(at) | Lie::Swap(at)) = wire.lie else { return false };
+    if wire.is_ours {
+        return false;
     }
+    let is_last = at + 1 == end && matches!(wire.lie, Lie::Double(_));
+    let is_tool = scenario.ours == Ours::Tool;
+    // Anything may follow an `f`. And the second of the two may be the type of a message that
+    // does not come.
+    is_last && side.messages.last().is_some_and(|last| last.kind == b'f')
+        || is_tool && is_last && b"rspRSEenhf".contains(&side.bytes()[at])
+        || is_tool && at >= visible(scenario)
 }
 
 pub fn run(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<usize> {
@@ -137,25 +178,17 @@ fn control(
     }
     let mut random = Random(at as u64 * 7919 + 1);
     let rounds = if is_quick { 1 } else { 4 };
-    let conversation = &scenario.conversation;
-    let ours = wire::decode(&honest.bytes);
-    let mut wires: Vec<Wire> = lies(
-        &honest.bytes,
-        &own(&honest.bytes, &ours.messages, conversation),
-        honest.bytes.len(),
-        &mut random,
-        rounds,
-    )
-    .into_iter()
-    .map(|lie| Wire { lie, is_ours: true })
-    .collect();
+    let ours = own(&wire::decode(&honest.bytes).messages);
+    let mut wires: Vec<Wire> = lies(&honest.bytes, &ours, honest.bytes.len(), &mut random, rounds)
+        .into_iter()
+        .map(|lie| Wire { lie, is_ours: true })
+        .collect();
     let played = scenario.conversation.side(scenario.played());
     // What is wrong already is as wrong with another byte.
     if played.stop == Stop::Clean {
         let bytes = played.bytes();
         let len = bytes.len() - played.tail.len();
-        let lies =
-            lies(&bytes, &own(&bytes, &played.messages, conversation), len, &mut random, rounds);
+        let lies = lies(&bytes, &unseen(scenario), len, &mut random, rounds);
         wires.extend(lies.into_iter().map(|lie| Wire { lie, is_ours: false }));
     }
     wires.retain(|wire| !is_hidden(scenario, *wire));

@@ -127,6 +127,8 @@ impl Ours<'_> {
                 self.report.end = "ours closed".to_owned();
             }
             if self.poll()? {
+                // A message that was begun and is not complete.
+                self.report.late += usize::from(assembler.finish().is_err());
                 return self.close(patience);
             }
             if self.start.elapsed() >= patience {

@@ -110,6 +110,19 @@ impl Conversation {
         parts > 0 && answers.next().is_some_and(|m| matches!(m.kind, b'E' | b'e'))
     }
 
+    /// Whether the answer to the request of this message ends by an error result or a retry
+    /// result.
+    pub fn is_denied(&self, message: &Message) -> bool {
+        let at = self.question(message).and_then(|request| self.answered_at(request));
+        at.is_some_and(|at| matches!(self.server.messages[at].kind, b'E' | b'e'))
+    }
+
+    /// Whether that is a retry result.
+    pub fn is_put_off(&self, message: &Message) -> bool {
+        let at = self.question(message).and_then(|request| self.answered_at(request));
+        at.is_some_and(|at| self.server.messages[at].kind == b'e')
+    }
+
     /// Where in the server's order the answer to a request ends.
     fn answered_at(&self, request: usize) -> Option<usize> {
         let mine = |message: &Message| self.question(message) == Some(request) && is_last(message);
