@@ -25,7 +25,7 @@ pub fn run(
         {
             continue;
         }
-        let Ok(scenario) = Scenario::new(conversation, Ours::Client, false) else { continue };
+        let Ok(scenario) = Scenario::new(conversation, Ours::Client) else { continue };
         for len in 0..=conversation.server.bytes().len() {
             let report = talk(&scenario, len, is_reset, patience);
             let report = report.and_then(|report| {

@@ -65,13 +65,10 @@ fn run(mode: &str, folder: &Path, program: &Path) -> io::Result<usize> {
 type Fit = Result<Scenario, &'static str>;
 
 /// Every scenario there is, with the reason where there is none.
-pub fn every(all: &[Conversation], program: &Path) -> io::Result<Vec<(String, Ours, Fit)>> {
-    let has_operations = Tool::has_operations(program)?;
+pub fn every(all: &[Conversation]) -> Vec<(String, Ours, Fit)> {
     let kinds = [Ours::Client, Ours::Server, Ours::Tool];
     let pairs = all.iter().flat_map(|conversation| kinds.map(|ours| (conversation, ours)));
-    Ok(pairs
-        .map(|(c, ours)| (c.name.clone(), ours, Scenario::new(c, ours, has_operations)))
-        .collect())
+    pairs.map(|(c, ours)| (c.name.clone(), ours, Scenario::new(c, ours))).collect()
 }
 
 fn scenarios(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<usize> {
@@ -85,7 +82,7 @@ fn scenarios(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result
     let names: Vec<&str> = ways.iter().map(|(name, _)| *name).collect();
     println!("recorded peers, played {}: what ours sent\n", names.join(", "));
     let (mut failed, mut ran) = (0, 0);
-    for (name, ours, scenario) in every(all, program)? {
+    for (name, ours, scenario) in every(all) {
         let label = format!("{name:<24} {:<13}", ours.name());
         let scenario = match scenario {
             Ok(scenario) => scenario,

@@ -51,11 +51,7 @@ pub struct Scenario {
 
 impl Scenario {
     /// The scenario, or why there is none.
-    pub fn new(
-        conversation: &Conversation,
-        ours: Ours,
-        has_operations: bool,
-    ) -> Result<Self, &'static str> {
+    pub fn new(conversation: &Conversation, ours: Ours) -> Result<Self, &'static str> {
         let mut scenario = Self { conversation: conversation.clone(), ours, args: Vec::new() };
         let raw_client = matches!(&conversation.name[..1], "j" | "k")
             && conversation.name != "k-version-server02";
@@ -64,7 +60,7 @@ impl Scenario {
             Ours::Server | Ours::Tool if conversation.name == "k-version-server02" => {
                 return Err("the recorded server is a raw socket");
             }
-            Ours::Tool => scenario.fit(has_operations)?,
+            Ours::Tool => scenario.fit()?,
             _ => {}
         }
         Ok(scenario)
@@ -72,48 +68,43 @@ impl Scenario {
 
     /// Asks the tool for what it has in place of what the recorded server had, and expects its
     /// words.
-    fn fit(&mut self, has_operations: bool) -> Result<(), &'static str> {
-        let later = match has_operations {
-            true => Ok(()),
-            false => Err("WAITS for the operations of `gotalk serve`"),
-        };
-        let (args, names, payloads): (&[_], &[_], &[_]) = match self.conversation.name.as_str() {
+    fn fit(&mut self) -> Result<(), &'static str> {
+        type Pairs = &'static [(&'static str, &'static str)];
+        let (args, names, payloads): (&[_], Pairs, Pairs) = match self.conversation.name.as_str() {
             "c-empty-result" | "o-shutdown" => return Err("no operation like it"),
-            "c-error-unknown-op" => {
-                let missing = (
-                    r#"unknown operation "missing""#,
-                    r#"{"error":"Unknown operation \"missing\""}"#,
-                );
-                let quoted = (
-                    r#"unknown operation "quote"d""#,
-                    r#"{"error":"Unknown operation \"quote\"d\""}"#,
-                );
-                (&[], &[], &[missing, quoted])
-            }
-            "c-error-handler" => later.map(|()| {
-                (&[][..], &[("echo", "upper")][..], &[("handler says no", "boom")][..])
-            })?,
+            "c-error-unknown-op" => (
+                &[],
+                &[],
+                &[
+                    (
+                        r#"unknown operation "missing""#,
+                        r#"{"error":"Unknown operation \"missing\""}"#,
+                    ),
+                    (
+                        r#"unknown operation "quote"d""#,
+                        r#"{"error":"Unknown operation \"quote\"d\""}"#,
+                    ),
+                ],
+            ),
+            "c-error-handler" => (&[], &[("echo", "upper")], &[("handler says no", "boom")]),
             // Time for five refusals on a slow machine.
-            "d-retry-limit" => later.map(|()| {
-                (&["--limit", "1"][..], &[][..], &[("job 0", "2000"), ("job 1", "1")][..])
-            })?,
+            "d-retry-limit" => (&["--limit", "1"], &[], &[("job 0", "2000"), ("job 1", "1")]),
             "e-stream" => (
                 &[],
                 &[("upper", "echo")],
                 &[("ALPHA ", "alpha "), ("BETA ", "beta "), ("GAMMA", "gamma")],
             ),
-            "e-stream-error" => later.map(|()| {
-                let payloads =
-                    &[("partial result", "partial"), ("stream handler says no", "boom")][..];
-                (&[][..], &[("broken", "stream-fail")][..], payloads)
-            })?,
-            "f-stream-disabled" | "f-stream-disabled-parts" => later.map(|()| {
-                let payloads = &[("stream requests not supported", "no streams")][..];
-                (&["--streams", "0"][..], &[("blob", "echo")][..], payloads)
-            })?,
-            "i-read-timeout" => {
-                later.map(|()| (&["--silence", "1"][..], &[("blob", "echo")][..], &[][..]))?
-            }
+            "e-stream-error" => (
+                &[],
+                &[("broken", "stream-fail")],
+                &[("partial result", "partial"), ("stream handler says no", "boom")],
+            ),
+            "f-stream-disabled" | "f-stream-disabled-parts" => (
+                &["--streams", "0"],
+                &[("blob", "echo")],
+                &[("stream requests not supported", "no streams")],
+            ),
+            "i-read-timeout" => (&["--silence", "1"], &[("blob", "echo")], &[]),
             _ => (&[], &[("blob", "echo")], &[]),
         };
         self.args = args.to_vec();

@@ -47,12 +47,6 @@ impl Tool {
         Ok(Self { child, address, lines })
     }
 
-    /// Whether the program has more operations than an echo.
-    pub fn has_operations(program: &Path) -> io::Result<bool> {
-        let help = Command::new(program).args(["serve", "--help"]).output()?;
-        Ok(String::from_utf8_lossy(&help.stdout).contains("--limit"))
-    }
-
     /// Waits for a line that `is_wanted`, and takes all lines up to it.
     pub fn line(&self, patience: Duration, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
         let until = Instant::now() + patience;
