@@ -6,8 +6,33 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::address::Address;
+
 /// The exit code of a call that cannot be understood: EX_USAGE of sysexits.h.
 pub(crate) const WRONG_USE: u8 = 64;
+
+/// What stands in the help of every command that takes an address.
+macro_rules! addresses {
+    () => {
+        "\
+Addresses:
+  HOST:PORT, tcp://HOST:PORT
+                TCP
+  ws://HOST:PORT/PATH
+                WebSocket, without TLS; who listens answers at this path alone
+  unix:PATH     a socket in the file system; who listens removes a stale one, and its own
+                at the end
+  -             the standard input and output, for socat or ssh; what would go to the
+                standard output goes to the standard error
+  serial:PATH?baud=N
+                a serial line, 115,200 without `?baud=N`. It never hangs up: who connects is
+                the host, which says `f00000000`, waits for 250 ms of silence, and speaks
+                first; who listens is the device, which waits for 100 ms of silence and then
+                for the host. Both say `f00000000` at the end, send heartbeats, and give up
+                after 5 s without a message. A first call may fail: try again
+"
+    };
+}
 
 /// Look into Gotalk conversations, serve an echo, make a call
 #[derive(Debug, Parser)]
@@ -97,18 +122,18 @@ impl Inspect {
     }
 }
 
-/// Serve the operation `echo`, and some more to try clients, over TCP
+/// Serve the operation `echo`, and some more to try clients
 ///
 /// The first line of the output is the address. Then come the notifications that
 /// arrive, and how conversations ended that did not end well. Lines that cannot be
-/// written are dropped, and it goes on serving.
+/// written are dropped, and it goes on serving: on `-` until the input ends, else without end.
 ///
 /// Each connection takes a file descriptor, and many systems allow 1,024 of them:
 /// `ulimit -n 4096` makes room for the 2,000 connections that are accepted.
 #[derive(Args, Debug)]
 #[command(
     verbatim_doc_comment,
-    after_help = "\
+    after_help = concat!(addresses!(), "
 Single requests:
   echo          the payload
   upper         a JSON string, in upper case
@@ -131,10 +156,15 @@ Streamed requests:
 Examples:
   gotalk serve 127.0.0.1:7000
   gotalk serve '[::1]:0'            a free port; the first line tells which
+  gotalk serve ws://127.0.0.1:7000/gotalk
+  socat EXEC:'gotalk serve -' OPENSSL-LISTEN:7000,cert=server.pem
 
 Exit codes:
+   0  the standard input has ended
    3  the address cannot be listened on
-  64  wrong use"
+  64  wrong use
+  130, 143
+      interrupted, terminated: a socket in the file system has been removed")
 )]
 pub(crate) struct Serve {
     /// How many single requests may wait for their answer, on each connection
@@ -154,9 +184,9 @@ pub(crate) struct Serve {
     /// Say another version than 01, such as 02, to see what a client makes of it
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub(crate) speak: Option<[u8; 2]>,
-    /// The host and port to listen on
-    #[arg(value_name = "HOST:PORT")]
-    pub(crate) address: String,
+    /// Where to listen
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: Address,
 }
 
 /// Make one request, and print the payload of its result
@@ -167,12 +197,14 @@ pub(crate) struct Serve {
 #[derive(Args, Debug)]
 #[command(
     verbatim_doc_comment,
-    after_help = "\
+    after_help = concat!(addresses!(), "
 Examples:
   gotalk call 127.0.0.1:7000 echo hello
   gotalk call --stream 127.0.0.1:7000 echo 'hello in parts'
   gotalk call --timeout 2 example.org:7000 ping '{}'
   gotalk call --notify 127.0.0.1:7000 log '{\"text\":\"hi\"}'
+  gotalk call ws://127.0.0.1:7000/gotalk echo hello
+  gotalk call 'serial:/dev/ttyUSB0?baud=9600' temperature ''
 
 Exit codes:
    0  the result has been printed, or the notification sent
@@ -180,7 +212,7 @@ Exit codes:
    2  a retry result: the server says how long to wait
    3  no answer: not connected, cut off, silence, not Gotalk
   64  wrong use
-  74  the result cannot be written"
+  74  the result cannot be written")
 )]
 pub(crate) struct Call {
     /// Send the payload in parts of 16 bytes
@@ -196,8 +228,8 @@ pub(crate) struct Call {
     #[arg(verbatim_doc_comment, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
     /// Where the server is
-    #[arg(value_name = "HOST:PORT")]
-    pub(crate) address: String,
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: Address,
     /// The name of the operation, or of the notification
     #[arg(value_name = "OPERATION")]
     pub(crate) op: String,

@@ -5,10 +5,10 @@ use std::slice::Chunks;
 use std::time::Instant;
 
 use gotalk::{Event, MAX_NAME_LEN, Outgoing, Received, Settings, WriteError};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::text::{self, Excerpt, unknown};
-use crate::wire::{self, App, End, Link, NEVER, converse, see_off};
+use crate::wire::{self, App, End, Link, NEVER, converse, on_a_line, see_off};
 
 /// What to put up with, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,10 @@ pub(crate) struct Limits {
     pub(crate) patience: u32,
     /// The longest time to see a peer off that is told why.
     pub(crate) goodbye: u64,
+    /// Whether the peer is seen off even if all is well: it may not see a mere end.
+    pub(crate) takes_leave: bool,
+    /// Whether it is a line that never hangs up.
+    pub(crate) says_goodbye: bool,
     /// When all of it is to be over, if that is set.
     pub(crate) until: Option<Instant>,
 }
@@ -58,15 +62,18 @@ pub(crate) enum Answer {
 /// Makes a request. The payload of the result goes to `result`, word of anything else
 /// that comes to `notes`.
 pub(crate) async fn call(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     request: &Request<'_>,
     limits: Limits,
     result: &mut impl Write,
     notes: &mut impl Write,
 ) -> Result<Answer, End> {
-    stream.set_nodelay(true)?;
     let answer_ms = Some(limits.patience);
-    let settings = Settings { answer_ms, streams: u16::MAX, ..Settings::DEFAULT };
+    let mut settings = Settings { answer_ms, streams: u16::MAX, ..Settings::DEFAULT };
+    if limits.says_goodbye {
+        settings = on_a_line(settings);
+    }
+    let takes_leave = limits.takes_leave || request.notify;
     let mut link = Link::new(settings);
     let &Request { op, payload, .. } = request;
     let mut parts = request.part.map(|size| payload.chunks(size.max(1)));
@@ -94,11 +101,12 @@ pub(crate) async fn call(
         waiting: payload.len() + (1 << 20),
         unread: patience,
         goodbye: limits.goodbye,
+        says_goodbye: limits.says_goodbye,
         ..wire::Limits::default()
     };
     let Err(end) = converse(&mut stream, &mut link, &mut caller, &limits).await;
     let answer = caller.answer;
-    if answer.is_none() || request.notify {
+    if answer.is_none() || takes_leave {
         limits.unread = limits.goodbye;
         see_off(&mut stream, &mut link, &end, &limits).await;
     }

@@ -2,8 +2,9 @@
 //!
 //! This file joins the parts to the process. `inspect` shows a capture; `client` and
 //! `server`, with its `operations`, are two ways of using `wire`, which is a session over
-//! TCP; `args` says how all of it is called.
+//! a `transport`, which an `address` stands for; `args` says how all of it is called.
 
+mod address;
 mod args;
 mod client;
 mod connect;
@@ -11,12 +12,14 @@ mod escape;
 mod inspect;
 mod operations;
 mod output;
+mod serial;
 mod server;
 mod text;
+mod transport;
+mod websocket;
 mod wire;
 
 use std::io::{self, IsTerminal, Write};
-use std::net::TcpListener;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
@@ -26,9 +29,11 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
 
+use address::Address;
 use args::{Call, Command, Gotalk, Serve, WRONG_USE};
 use client::{Answer, Request};
 use output::{Terminal, tell};
+use transport::Listener;
 use wire::End;
 
 /// The bytes in a part of a streamed request.
@@ -91,31 +96,53 @@ fn wrong_use(subcommand: &str, kind: ErrorKind, what: impl std::fmt::Display) ->
 }
 
 fn serve(args: &Serve) -> u8 {
-    let bound = TcpListener::bind(&args.address).and_then(|l| Ok((l.local_addr()?, l)));
-    let (local, listener) = match bound {
-        Ok(bound) => bound,
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
-    // One thread prints, so that a terminal that is stopped, or a pipe that nobody
-    // reads, stops no connection: lines that find no room are dropped.
-    let (lines, printed) = mpsc::sync_channel::<String>(1024);
-    let _ = lines.try_send(local.to_string());
-    thread::spawn(move || {
-        for line in printed {
-            let _ = writeln!(io::stdout(), "{line}");
+    let code = runtime.block_on(async {
+        let (listener, local) = match Listener::bind(&args.address).await {
+            Ok(bound) => bound,
+            Err(error) => return failed(format_args!("{}: {error}", args.address)),
+        };
+        let lines = printer(args.address == Address::Standard);
+        let _ = lines.try_send(local.to_string());
+        let mut limits = server::Limits {
+            requests: args.limit,
+            idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
+            version: args.speak,
+            says_goodbye: args.address.is_serial(),
+            ..Default::default()
+        };
+        limits.settings.streams = args.streams;
+        if limits.says_goodbye {
+            limits.settings = wire::on_a_line(limits.settings);
+        }
+        let shared = server::Shared { limits, lines };
+        tokio::select! {
+            () = server::serve(listener, shared) => 0,
+            // Its file is to be removed.
+            code = transport::interrupted(), if matches!(local, Address::Unix(_)) => code,
         }
     });
-    let mut limits = server::Limits {
-        requests: args.limit,
-        idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
-        version: args.speak,
-        ..Default::default()
-    };
-    limits.settings.streams = args.streams;
-    let shared = server::Shared { limits, lines };
-    let served = runtime().and_then(|runtime| server::serve(&runtime, listener, shared));
-    let Err(error) = served;
-    failed(format_args!("{local}: {error}"))
+    runtime.shutdown_background(); // it may be reading what nobody sends
+    code
+}
+
+/// One thread prints, so that a terminal that is stopped, or a pipe that nobody reads,
+/// stops no connection: lines that find no room are dropped.
+fn printer(to_stderr: bool) -> mpsc::SyncSender<String> {
+    let (lines, printed) = mpsc::sync_channel::<String>(1024);
+    thread::spawn(move || {
+        for line in printed {
+            if to_stderr {
+                tell(format_args!("{line}"));
+            } else {
+                let _ = writeln!(io::stdout(), "{line}");
+            }
+        }
+    });
+    lines
 }
 
 fn call(args: &Call) -> u8 {
@@ -139,16 +166,31 @@ async fn ask(args: &Call, request: &Request<'_>) -> u8 {
     let until = args.timeout.and_then(|time| start.checked_add(time));
     let connected_by = start + CONNECT;
     let connected_by = until.map_or(connected_by, |until| until.min(connected_by));
-    let stream = match connect::connect(&args.address, connected_by).await {
+    let stream = match transport::connect(&args.address, connected_by).await {
         Ok(stream) => stream,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
-    let on_terminal = io::stdout().is_terminal();
-    let mut out: Box<dyn Write> = match on_terminal {
-        true => Box::new(Terminal::new(io::stdout())),
+    // The conversation takes the standard output.
+    let to_stderr = args.address == Address::Standard;
+    let on_terminal = match to_stderr {
+        true => io::stderr().is_terminal(),
+        false => io::stdout().is_terminal(),
+    };
+    let out: Box<dyn Write> = match to_stderr {
+        true => Box::new(io::stderr()),
         false => Box::new(io::stdout()),
     };
-    let limits = client::Limits { patience: 30_000, goodbye: 1000, until };
+    let mut out: Box<dyn Write> = match on_terminal {
+        true => Box::new(Terminal::new(out)),
+        false => out,
+    };
+    let limits = client::Limits {
+        patience: 30_000,
+        goodbye: 1000,
+        takes_leave: matches!(args.address, Address::WebSocket { .. } | Address::Serial { .. }),
+        says_goodbye: args.address.is_serial(),
+        until,
+    };
     let answer = client::call(stream, request, limits, &mut out, &mut io::stderr()).await;
     // For the eye only: in a file or a pipe the result is to be exactly its bytes.
     if on_terminal && !args.notify {

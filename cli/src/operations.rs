@@ -3,7 +3,6 @@
 //! An echo of any size passes through piece by piece. Every other payload is kept until it
 //! is complete, in a [`Job`], which lives until the request has its answer.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -52,7 +51,7 @@ enum Payload {
 }
 
 pub(crate) struct Service {
-    peer: SocketAddr,
+    peer: String,
     shared: Arc<Shared>,
     jobs: Vec<Job>,
     payload: Payload,
@@ -161,7 +160,7 @@ impl App for Service {
 }
 
 impl Service {
-    pub(crate) fn new(peer: SocketAddr, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(peer: String, shared: Arc<Shared>) -> Self {
         Self { peer, shared, jobs: Vec::new(), payload: Payload::Ignored, note: Default::default() }
     }
 

@@ -1,18 +1,14 @@
 //! The server: a task for each connection, and all of them on one thread.
 
-use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use gotalk::{ErrorCode, Settings};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::operations::{RETRY_MS, Service};
+use crate::transport::{Accepted, Listener};
 pub(crate) use crate::wire::Limits;
 use crate::wire::{End, FULL, Link, NEVER, converse, see_off};
 
@@ -39,6 +35,7 @@ impl Default for Limits {
             unread: 10_000,
             goodbye: 1000,
             version: None,
+            says_goodbye: false,
         }
     }
 }
@@ -63,30 +60,25 @@ impl Shared {
     }
 }
 
-/// Serves for ever. What there is to tell goes to `lines`.
-pub(crate) fn serve(
-    runtime: &Runtime,
-    listener: std::net::TcpListener,
-    shared: Shared,
-) -> io::Result<Infallible> {
-    listener.set_nonblocking(true)?;
-    runtime.block_on(async {
-        let listener = TcpListener::from_std(listener)?;
-        let shared = Arc::new(shared);
-        loop {
-            let (stream, peer) = accept(&listener, &shared).await;
-            let before = Arc::strong_count(&shared) - 1;
-            if before < shared.limits.connections + TURNED_AWAY {
-                let is_full = before >= shared.limits.connections;
-                tokio::spawn(attend(stream, peer, is_full, Arc::clone(&shared)));
+/// Serves as long as somebody may come. What there is to tell goes to `lines`.
+pub(crate) async fn serve(mut listener: Listener, shared: Shared) {
+    let shared = Arc::new(shared);
+    while let Some((accepted, peer)) = accept(&mut listener, &shared).await {
+        let before = Arc::strong_count(&shared) - 1;
+        if before < shared.limits.connections + TURNED_AWAY {
+            let is_full = before >= shared.limits.connections;
+            let attended = attend(accepted, peer, is_full, Arc::clone(&shared));
+            match listener.is_single() {
+                true => attended.await,
+                false => drop(tokio::spawn(attended)),
             }
         }
-    })
+    }
 }
 
 /// The next connection. While none can be had, as when descriptors are out, it tries
 /// again less and less often, and says so once.
-async fn accept(listener: &TcpListener, shared: &Shared) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &mut Listener, shared: &Shared) -> Option<(Accepted, String)> {
     let mut pause = Duration::ZERO;
     loop {
         match listener.accept().await {
@@ -107,14 +99,19 @@ async fn accept(listener: &TcpListener, shared: &Shared) -> (TcpStream, SocketAd
 }
 
 /// One connection, from the version to the end.
-async fn attend(mut stream: TcpStream, peer: SocketAddr, is_full: bool, shared: Arc<Shared>) {
+async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Shared>) {
     let limits = shared.limits.clone();
+    let silence = Duration::from_millis(limits.silence);
+    let opened = timeout(silence, accepted.open()).await;
+    let mut stream = match opened.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+        Ok(stream) => stream,
+        Err(error) => return shared.log(format!("closed {peer}: {error}")),
+    };
     let mut link = Link::new(limits.settings);
     if let Some(version) = limits.version {
         link.pretend(version);
     }
-    let mut service = Service::new(peer, shared);
-    let _ = stream.set_nodelay(true); // it is only slower without
+    let mut service = Service::new(peer.clone(), shared);
     let end = if is_full {
         End::Told(ErrorCode::ABNORMAL, "too many connections")
     } else {
@@ -122,7 +119,8 @@ async fn attend(mut stream: TcpStream, peer: SocketAddr, is_full: bool, shared: 
         end
     };
     see_off(&mut stream, &mut link, &end, &limits).await;
-    if !matches!(end, End::Closed) {
+    let is_goodbye = |code| limits.says_goodbye && code == ErrorCode::ABNORMAL;
+    if !matches!(end, End::Closed) && !matches!(end, End::PeerGaveUp(code) if is_goodbye(code)) {
         service.log(format!("closed {peer}: {end}"));
     }
 }

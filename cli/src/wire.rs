@@ -1,4 +1,4 @@
-//! A conversation over TCP: what comes goes through a parser to the session, and what the
+//! A conversation over any stream of bytes: what comes goes through a parser to the session, and what the
 //! session writes goes out.
 //!
 //! For whoever changes this:
@@ -10,19 +10,18 @@
 //! - An idle connection has no buffer for what comes, and a small one for what goes.
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::task::ready;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gotalk::{
     Due, ErrorCode, Event, Incoming, MAX_REPLY_LEN, Outgoing, Parser, Payload, Received,
     SessionError, Settings, WriteError, Writer,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{sleep_until, timeout};
 
 /// The longest name that is read.
@@ -57,6 +56,8 @@ pub(crate) struct Limits {
     pub(crate) goodbye: u64,
     /// What a peer is told in place of the version.
     pub(crate) version: Option<[u8; 2]>,
+    /// Whether the transport never hangs up, as a serial line: the end is said.
+    pub(crate) says_goodbye: bool,
 }
 
 /// What is done with a connection.
@@ -183,7 +184,8 @@ impl Link {
         while let Some(Some(due)) = self.send(|session, now, writer| session.poll(now, writer)) {
             match due {
                 Due::TimedOut(request) => app.unanswered(request, self)?,
-                Due::Lost(_) | Due::Close => return Err(End::Closed),
+                // Only for silence: every other end is seen before.
+                Due::Lost(_) | Due::Close => return Err(End::Silence),
             }
         }
         let wait = self.session.wait_ms(self.now as u32);
@@ -193,13 +195,13 @@ impl Link {
 
 /// Talks until there is a reason to stop.
 pub(crate) async fn converse(
-    stream: &mut TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     link: &mut Link,
     app: &mut impl App,
     limits: &Limits,
 ) -> Result<Infallible, End> {
     let mut parser = Parser::<NAME>::new();
-    let (mut reader, mut writer) = stream.split();
+    let (mut reader, mut writer) = tokio::io::split(stream);
     // When something came last, and when the peer took something or had nothing to take.
     let [mut heard, mut taken] = [link.now; 2];
     loop {
@@ -249,11 +251,12 @@ pub(crate) async fn converse(
 }
 
 /// Reads, into a buffer that nobody has who waits.
-async fn read(stream: &mut ReadHalf<'_>) -> io::Result<Vec<u8>> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     poll_fn(|cx| {
-        ready!(stream.as_ref().poll_read_ready(cx))?;
-        let mut input = Vec::with_capacity(FULL);
-        pin!(stream.read_buf(&mut input)).poll(cx).map_ok(|_| input)
+        let mut space = [const { MaybeUninit::uninit() }; FULL];
+        let mut input = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut input))?;
+        Poll::Ready(Ok(input.filled().to_vec()))
     })
     .await
 }
@@ -261,12 +264,18 @@ async fn read(stream: &mut ReadHalf<'_>) -> io::Result<Vec<u8>> {
 /// Sends what is left, with the reason for the end, and closes so that the peer gets to read
 /// it: to close while input is unread resets the connection, and a reset overtakes the bytes
 /// that are under way. So what still comes is thrown away, but not for ever.
-pub(crate) async fn see_off(stream: &mut TcpStream, link: &mut Link, end: &End, limits: &Limits) {
+pub(crate) async fn see_off(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    link: &mut Link,
+    end: &End,
+    limits: &Limits,
+) {
     let code = match end {
         End::Lost(_) | End::Unread => return,
         End::Protocol(error) => error.protocol_code(),
         End::Told(code, _) => Some(*code),
         End::Silence | End::TimeUp => Some(ErrorCode::TIMEOUT),
+        End::Closed | End::Unprinted(_) if limits.says_goodbye => Some(ErrorCode::ABNORMAL),
         End::Closed | End::PeerGaveUp(_) | End::Unprinted(_) => None,
     };
     // In the middle of a payload an `f` would be taken for a piece of it.
@@ -275,7 +284,11 @@ pub(crate) async fn see_off(stream: &mut TcpStream, link: &mut Link, end: &End, 
         link.send(|session, now, writer| session.poll(now, writer));
     }
     let rest = timeout(ms(limits.unread), stream.write_all(&link.buffer[..link.len])).await;
-    if let (Ok(Ok(())), Ok(())) = (rest, stream.shutdown().await) {
+    if limits.says_goodbye {
+        return; // nothing shows that the peer has closed
+    }
+    let shut = timeout(ms(limits.unread), stream.shutdown()).await;
+    if let (Ok(Ok(())), Ok(Ok(()))) = (rest, shut) {
         let (mut scrap, mut reads) = (vec![0; 4096], 64);
         let drain = async {
             while reads > 0 && stream.read(&mut scrap).await.is_ok_and(|len| len > 0) {
@@ -288,6 +301,11 @@ pub(crate) async fn see_off(stream: &mut TcpStream, link: &mut Link, end: &End, 
 
 fn ms(time: u64) -> Duration {
     Duration::from_millis(time)
+}
+
+/// The settings for a line that never hangs up: only heartbeats show that a peer is there.
+pub(crate) fn on_a_line(settings: Settings) -> Settings {
+    Settings { heartbeat_ms: Some(1000), silence_ms: Some(5000), ..settings }
 }
 
 /// Why a conversation ended.

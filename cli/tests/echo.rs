@@ -4,6 +4,9 @@
 //! Nothing here depends on how fast things go. Waits end when what is waited for
 //! happens; the limit on each only turns a hang into a failure.
 
+#[allow(dead_code)]
+#[path = "../src/address.rs"]
+mod address;
 #[path = "../src/client.rs"]
 mod client;
 #[path = "../src/connect.rs"]
@@ -16,10 +19,17 @@ mod operations;
 #[allow(dead_code)]
 #[path = "../src/output.rs"]
 mod output;
+#[path = "../src/serial.rs"]
+mod serial;
 #[path = "../src/server.rs"]
 mod server;
 #[path = "../src/text.rs"]
 mod text;
+#[allow(dead_code)]
+#[path = "../src/transport.rs"]
+mod transport;
+#[path = "../src/websocket.rs"]
+mod websocket;
 #[path = "../src/wire.rs"]
 mod wire;
 
@@ -33,6 +43,8 @@ mod operation;
 mod options;
 #[path = "echo/program.rs"]
 mod program;
+#[path = "echo/transports.rs"]
+mod transports;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -43,6 +55,7 @@ use std::time::Duration;
 use gotalk::Settings;
 use server::{Limits, Shared};
 use tokio::runtime::{Builder, Runtime};
+use transport::Listener;
 
 /// Until something that never happens is given up.
 const HANG: Duration = Duration::from_secs(30);
@@ -76,7 +89,13 @@ impl Server {
         let addr = listener.local_addr().unwrap();
         let (sender, lines) = mpsc::sync_channel(1024);
         let shared = Shared { limits, lines: sender };
-        thread::spawn(move || server::serve(&runtime(), listener, shared));
+        listener.set_nonblocking(true).unwrap();
+        thread::spawn(move || {
+            runtime().block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                server::serve(Listener::Tcp(listener), shared).await;
+            });
+        });
         Self { addr, lines }
     }
 

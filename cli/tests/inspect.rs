@@ -8,6 +8,9 @@ use clap::Parser;
 use serde_json::Value;
 
 #[allow(dead_code)]
+#[path = "../src/address.rs"]
+mod address;
+#[allow(dead_code)]
 #[path = "../src/args.rs"]
 mod args;
 #[path = "../src/escape.rs"]

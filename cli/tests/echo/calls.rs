@@ -49,7 +49,13 @@ fn scripted<T: Send + 'static>(
 }
 
 /// Nothing below waits for these to pass: what does would hang.
-const PATIENT: Limits = Limits { patience: 300_000, goodbye: 300_000, until: None };
+const PATIENT: Limits = Limits {
+    patience: 300_000,
+    goodbye: 300_000,
+    takes_leave: false,
+    says_goodbye: false,
+    until: None,
+};
 const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None, notify: false };
 const ASKED: &str = "01r0000004echo00000005hello";
 

@@ -19,7 +19,7 @@ pub(crate) fn output(args: &[&str]) -> Output {
 
 /// A server in a process of its own, which ends with this.
 pub(crate) struct Process {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) addr: String,
     pub(crate) lines: Receiver<String>,
 }
@@ -105,6 +105,8 @@ fn help_goes_to_the_standard_output() {
         (&["--version"], concat!("gotalk ", env!("CARGO_PKG_VERSION"), "\n")),
         (&["inspect", "--help"], "Examples:\n  gotalk inspect capture.bin"),
         (&["serve", "--help"], "Exit codes:\n   3  "),
+        (&["serve", "--help"], "\n  serial:PATH?baud=N\n"),
+        (&["call", "--help"], "\n  ws://HOST:PORT/PATH\n"),
         (&["call", "--help"], "Exit codes:\n   0  the result has been printed"),
         (&["help", "inspect"], "Examples:\n  gotalk inspect capture.bin"),
         (&["completions", "--help"], "bash"),
@@ -187,7 +189,7 @@ fn a_full_standard_output_has_a_code_of_its_own() {
 #[cfg(target_os = "linux")]
 fn running_out_of_descriptors_is_told_once() {
     let mut command = Command::new("sh");
-    let line = format!("ulimit -n 12; exec {} serve 127.0.0.1:0", env!("CARGO_BIN_EXE_gotalk"));
+    let line = format!("ulimit -n 15; exec {} serve 127.0.0.1:0", env!("CARGO_BIN_EXE_gotalk"));
     command.args(["-c", &line]);
     let server = Process::start(command);
     let mut peers: Vec<Peer> =

@@ -1,0 +1,94 @@
+//! A serial line, which never hangs up.
+//!
+//! The rules are those that `examples/uart` in the repository of the library tells at its
+//! head. Whoever connects is the host: it ends what may have been, waits until the line is
+//! silent, and speaks first. Whoever listens is the device: it drops what comes until the
+//! line is silent, for a shorter time, and says nothing before the host does. Both say
+//! `f00000000` when they are done.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use serial2_tokio::SerialPort;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+
+/// How long the line must be silent before a conversation.
+const HOST: Duration = Duration::from_millis(250);
+const DEVICE: Duration = Duration::from_millis(100);
+
+/// What ends a conversation.
+pub(crate) const GOODBYE: &[u8] = b"f00000000";
+
+pub(crate) struct Serial {
+    port: SerialPort,
+    /// What came first, and is still to be read.
+    first: Option<u8>,
+}
+
+/// As the host.
+pub(crate) async fn connect(path: &str, baud: u32) -> io::Result<Serial> {
+    let mut port = SerialPort::open(path, baud)?;
+    port.write_all(GOODBYE).await?;
+    silence(&mut port, HOST).await?;
+    Ok(Serial { port, first: None })
+}
+
+/// As the device: waits for the host to speak.
+pub(crate) async fn accept(mut port: SerialPort) -> io::Result<Serial> {
+    loop {
+        silence(&mut port, DEVICE).await?;
+        let first = port.read_u8().await?;
+        // A host that opens the line ends what may have been.
+        if first != GOODBYE[0] {
+            return Ok(Serial { port, first: Some(first) });
+        }
+    }
+}
+
+/// Drops what comes until nothing does.
+async fn silence(port: &mut SerialPort, time: Duration) -> io::Result<()> {
+    let mut scrap = [0; 256];
+    while let Ok(read) = timeout(time, port.read(&mut scrap)).await {
+        if read? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
+}
+
+impl AsyncRead for Serial {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            buffer.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.port).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Serial {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.port).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,258 @@
+//! What an [`Address`] stands for: a stream of bytes, whatever carries it.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use serial2_tokio::SerialPort;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout_at;
+
+use crate::address::Address;
+use crate::connect::connect as connect_tcp;
+use crate::{serial, websocket};
+
+/// Bytes in both directions. Shut down, it says goodbye in its own way, if it has one.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+pub(crate) type Stream = Box<dyn Transport>;
+
+/// Connects, and does not wait for ever.
+pub(crate) async fn connect(address: &Address, by: Instant) -> io::Result<Stream> {
+    Ok(match address {
+        Address::Tcp(host_and_port) => {
+            Box::new(without_delay(connect_tcp(host_and_port, by).await?))
+        }
+        Address::WebSocket { host_and_port, .. } => {
+            let stream = without_delay(connect_tcp(host_and_port, by).await?);
+            let url = address.to_string();
+            Box::new(timeout_at(by.into(), websocket::connect(stream, &url)).await??)
+        }
+        #[cfg(unix)]
+        Address::Unix(path) => Box::new(timeout_at(by.into(), UnixStream::connect(path)).await??),
+        #[cfg(not(unix))]
+        Address::Unix(_) => return Err(no_unix()),
+        Address::Standard => Box::new(Standard::new()),
+        Address::Serial { path, baud } => {
+            Box::new(timeout_at(by.into(), serial::connect(path, *baud)).await??)
+        }
+    })
+}
+
+fn without_delay(stream: TcpStream) -> TcpStream {
+    let _ = stream.set_nodelay(true); // it is only slower without
+    stream
+}
+
+#[cfg(not(unix))]
+fn no_unix() -> io::Error {
+    io::Error::new(ErrorKind::Unsupported, "there are no such sockets on this system")
+}
+
+/// Where connections come.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    WebSocket(TcpListener, String),
+    #[cfg(unix)]
+    Unix(UnixSocket),
+    /// Taken once.
+    Standard {
+        is_taken: bool,
+    },
+    Serial(SerialPort, Address),
+}
+
+/// A connection that has come. A WebSocket is still to be opened, which takes the client's
+/// doing, so that others should not wait for it.
+pub(crate) enum Accepted {
+    Open(Stream),
+    WebSocket(TcpStream, String),
+}
+
+impl Accepted {
+    pub(crate) async fn open(self) -> io::Result<Stream> {
+        match self {
+            Self::Open(stream) => Ok(stream),
+            Self::WebSocket(stream, path) => Ok(Box::new(websocket::accept(stream, &path).await?)),
+        }
+    }
+}
+
+impl Listener {
+    /// Listens, and says where: the port may have been left to the system.
+    pub(crate) async fn bind(address: &Address) -> io::Result<(Self, Address)> {
+        let mut at = address.clone();
+        let listener = match &mut at {
+            Address::Tcp(host_and_port) => Self::Tcp(bind_tcp(host_and_port).await?),
+            Address::WebSocket { host_and_port, path } => {
+                Self::WebSocket(bind_tcp(host_and_port).await?, path.clone())
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => Self::Unix(UnixSocket::bind(path).await?),
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(no_unix()),
+            Address::Standard => Self::Standard { is_taken: false },
+            Address::Serial { path, baud } => {
+                Self::Serial(SerialPort::open(&*path, *baud)?, address.clone())
+            }
+        };
+        Ok((listener, at))
+    }
+
+    /// Whether there is only one connection at a time.
+    pub(crate) fn is_single(&self) -> bool {
+        matches!(self, Self::Standard { .. } | Self::Serial(..))
+    }
+
+    /// The next connection, and where it comes from. `None`: there will be no more.
+    pub(crate) async fn accept(&mut self) -> io::Result<Option<(Accepted, String)>> {
+        let (stream, peer): (Stream, _) = match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (Box::new(without_delay(stream)), peer.to_string())
+            }
+            Self::WebSocket(listener, path) => {
+                let (stream, peer) = listener.accept().await?;
+                let accepted = Accepted::WebSocket(without_delay(stream), path.clone());
+                return Ok(Some((accepted, peer.to_string())));
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) => {
+                let stream = socket.listener.accept().await?.0;
+                socket.accepted += 1;
+                (Box::new(stream), format!("unix:{}#{}", socket.path, socket.accepted))
+            }
+            Self::Standard { is_taken } => {
+                if std::mem::replace(is_taken, true) {
+                    return Ok(None);
+                }
+                (Box::new(Standard::new()), "-".to_owned())
+            }
+            Self::Serial(port, address) => {
+                (Box::new(serial::accept(port.try_clone()?).await?), address.to_string())
+            }
+        };
+        Ok(Some((Accepted::Open(stream), peer)))
+    }
+}
+
+async fn bind_tcp(host_and_port: &mut String) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(&*host_and_port).await?;
+    *host_and_port = listener.local_addr()?.to_string();
+    Ok(listener)
+}
+
+/// A socket in the file system, whose file is gone when this is.
+#[cfg(unix)]
+pub(crate) struct UnixSocket {
+    listener: UnixListener,
+    path: String,
+    /// Those who come have no names: they are counted.
+    accepted: u64,
+}
+
+#[cfg(unix)]
+impl UnixSocket {
+    async fn bind(path: &str) -> io::Result<Self> {
+        // The file of a server that was killed is in the way, and nobody answers there.
+        if let Err(error) = UnixStream::connect(path).await
+            && error.kind() == ErrorKind::ConnectionRefused
+            && is_socket(path)
+        {
+            std::fs::remove_file(path)?;
+        }
+        let listener = UnixListener::bind(path)?;
+        Ok(Self { listener, path: path.to_owned(), accepted: 0 })
+    }
+}
+
+#[cfg(unix)]
+fn is_socket(path: &str) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+}
+
+#[cfg(unix)]
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The standard input and output. The latter has a buffer for lines, so a write is over only
+/// when that is flushed. Whoever gives up a write, and writes again, must begin with the same
+/// bytes.
+struct Standard {
+    input: Stdin,
+    output: Stdout,
+    /// How much of what is being written is in the buffer.
+    handed: Option<usize>,
+}
+
+impl Standard {
+    fn new() -> Self {
+        Self { input: tokio::io::stdin(), output: tokio::io::stdout(), handed: None }
+    }
+}
+
+impl AsyncRead for Standard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.input).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Standard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.handed.is_none() {
+            self.handed = Some(ready!(Pin::new(&mut self.output).poll_write(cx, bytes))?);
+        }
+        ready!(Pin::new(&mut self.output).poll_flush(cx))?;
+        Poll::Ready(Ok(self.handed.take().unwrap_or_default()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.output).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+/// Waits until the program is to end, and gives the exit code for that.
+pub(crate) async fn interrupted() -> u8 {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let terminate = async {
+            match signal(SignalKind::terminate()) {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Ok(()) = tokio::signal::ctrl_c() => 128 + 2,
+            _ = terminate => 128 + 15,
+            else => std::future::pending().await,
+        }
+    }
+    #[cfg(not(unix))]
+    match tokio::signal::ctrl_c().await {
+        Ok(()) => 128 + 2,
+        Err(_) => std::future::pending().await,
+    }
+}

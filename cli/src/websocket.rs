@@ -1,0 +1,202 @@
+//! A WebSocket as a stream of bytes.
+//!
+//! What is written is cut as gotalk.js wants it: the version, each header and each payload in
+//! a binary message of its own. The bytes come in any pieces, so those of a message are kept
+//! until it is complete; but of a payload above [`MOST`] every piece becomes a message at
+//! once. So does everything behind bytes that are no Gotalk.
+//!
+//! A write is over when the socket has taken it, as on a socket, so that a peer that does not
+//! read is noticed. Whoever gives up a write, and writes again, must begin with the same
+//! bytes.
+
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_util::{Sink, Stream};
+use gotalk::{Event, MAX_NAME_LEN, Parser, websocket};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
+
+/// The longest payload that is kept to be sent as one WebSocket message, and the longest
+/// message that is read.
+const MOST: usize = 1 << 20;
+
+pub(crate) struct WebSocket {
+    socket: WebSocketStream<TcpStream>,
+    /// What is left of the last message that came.
+    input: Bytes,
+    cutter: Cutter,
+    /// How much of what is being written has been handed to the socket.
+    handed: Option<usize>,
+}
+
+/// Asks for the WebSocket at this address, over a connection to it.
+pub(crate) async fn connect(stream: TcpStream, url: &str) -> io::Result<WebSocket> {
+    let opened = client_async_with_config(url, stream, Some(config())).await;
+    opened.map(|(socket, _)| WebSocket::new(socket)).map_err(no_socket)
+}
+
+/// Answers a client that asks for the WebSocket of this path.
+pub(crate) async fn accept(stream: TcpStream, path: &str) -> io::Result<WebSocket> {
+    // The type of the callback is not ours.
+    #[allow(clippy::result_large_err)]
+    let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+        let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
+        if asked == path {
+            return Ok(response);
+        }
+        let mut refusal = ErrorResponse::new(Some("no such path\n".to_owned()));
+        *refusal.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::NOT_FOUND;
+        Err(refusal)
+    };
+    let opened = accept_hdr_async_with_config(stream, check, Some(config())).await;
+    opened.map(WebSocket::new).map_err(no_socket)
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default().write_buffer_size(0).max_message_size(Some(MOST + 4096))
+}
+
+fn no_socket(error: Error) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, format!("no WebSocket: {error}"))
+}
+
+fn failed(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        error => io::Error::new(ErrorKind::InvalidData, error),
+    }
+}
+
+impl WebSocket {
+    fn new(socket: WebSocketStream<TcpStream>) -> Self {
+        Self { socket, input: Bytes::new(), cutter: Cutter::new(), handed: None }
+    }
+}
+
+impl AsyncRead for WebSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.input.is_empty() {
+            match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+                Some(Ok(Message::Binary(bytes))) => self.input = bytes,
+                Some(Ok(Message::Text(text))) => self.input = text.into(),
+                Some(Ok(_)) => {}
+                None | Some(Err(Error::ConnectionClosed | Error::AlreadyClosed)) => {
+                    return Poll::Ready(Ok(()));
+                }
+                // Browsers do that when the page is left.
+                Some(Err(Error::Protocol(
+                    tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+                ))) => return Poll::Ready(Ok(())),
+                Some(Err(error)) => return Poll::Ready(Err(failed(error))),
+            }
+        }
+        let len = self.input.len().min(buffer.remaining());
+        buffer.put_slice(&self.input.split_to(len));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for WebSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if this.handed.is_none() {
+            ready!(Pin::new(&mut this.socket).poll_ready(cx)).map_err(failed)?;
+            for message in this.cutter.cut(bytes) {
+                let message = Message::Binary(message);
+                Pin::new(&mut this.socket).start_send(message).map_err(failed)?;
+            }
+            this.handed = Some(bytes.len());
+        }
+        ready!(Pin::new(&mut this.socket).poll_flush(cx)).map_err(failed)?;
+        Poll::Ready(Ok(this.handed.take().unwrap_or_default()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx).map_err(failed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match ready!(Pin::new(&mut self.socket).poll_close(cx)) {
+            Ok(()) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(failed(error))),
+        }
+    }
+}
+
+/// Makes WebSocket messages of bytes that come in any pieces.
+struct Cutter {
+    /// `None`: what comes is no Gotalk, and goes on as it comes.
+    parser: Option<Box<Parser<MAX_NAME_LEN>>>,
+    /// The start of a message that is not complete.
+    kept: Vec<u8>,
+    /// The message is too long to be kept: its pieces go on as they come.
+    in_pieces: bool,
+}
+
+impl Cutter {
+    fn new() -> Self {
+        Self { parser: Some(Box::default()), kept: Vec::new(), in_pieces: false }
+    }
+
+    /// The messages that are complete with these bytes.
+    fn cut(&mut self, bytes: &[u8]) -> Vec<Bytes> {
+        let mut messages = Vec::new();
+        let mut rest = bytes;
+        while let Some(parser) = &mut self.parser {
+            let before = rest;
+            let mut payload = 0;
+            let (is_complete, is_bad) = match parser.next_event(&mut rest) {
+                Ok(Some(Event::Frame(frame))) => {
+                    payload = frame.payload_len().unwrap_or(0) as usize;
+                    (frame.payload_len().is_none(), false)
+                }
+                Ok(Some(Event::Payload { remaining, .. })) => (remaining == 0, false),
+                Ok(Some(Event::Version(_))) => (true, false),
+                Ok(Some(Event::NameTooLong { .. })) => (false, false), // no name is
+                Ok(None) if before.len() == rest.len() => break,
+                Ok(None) => (false, false),
+                Err(_) => (false, true),
+            };
+            if is_bad {
+                self.parser = None;
+                rest = before;
+                break;
+            }
+            self.kept.extend_from_slice(&before[..before.len() - rest.len()]);
+            if is_complete && !self.in_pieces {
+                messages.extend(websocket::messages(&self.kept).map(Bytes::copy_from_slice));
+                self.kept.clear();
+            }
+            if payload > MOST {
+                self.in_pieces = true;
+            }
+            if self.in_pieces {
+                messages
+                    .extend((!self.kept.is_empty()).then(|| std::mem::take(&mut self.kept).into()));
+                self.in_pieces = !is_complete;
+            }
+        }
+        if self.parser.is_none() && !(self.kept.is_empty() && rest.is_empty()) {
+            self.kept.extend_from_slice(rest);
+            messages.push(std::mem::take(&mut self.kept).into());
+        }
+        if self.kept.is_empty() {
+            self.kept = Vec::new(); // an idle connection keeps nothing
+        }
+        messages
+    }
+}

@@ -1,0 +1,305 @@
+//! `gotalk serve` and `gotalk call` over everything that is not TCP, and addresses.
+
+use super::program::{Process, gotalk, output};
+use super::*;
+use address::Address;
+use std::net::ToSocketAddrs;
+use std::process::Stdio;
+
+#[test]
+fn addresses_are_understood() {
+    for (text, shown) in [
+        ("localhost:7000", "localhost:7000"),
+        ("tcp://localhost:7000", "localhost:7000"),
+        ("[::1]:0", "[::1]:0"),
+        ("-", "-"),
+        ("unix:/run/a?b:c", "unix:/run/a?b:c"),
+        ("ws://localhost:80", "ws://localhost:80/"),
+        ("ws://localhost:80/a/b?c=d", "ws://localhost:80/a/b?c=d"),
+        ("serial:/dev/ttyUSB0", "serial:/dev/ttyUSB0?baud=115200"),
+        ("serial:COM3?baud=9600", "serial:COM3?baud=9600"),
+    ] {
+        let address: Address = text.parse().unwrap();
+        assert_eq!(address.to_string(), shown);
+        assert_eq!(shown.parse(), Ok(address), "{shown}");
+    }
+}
+
+#[test]
+fn a_wrong_address_is_told_with_its_place() {
+    for (text, wrong) in [
+        ("localhost", "at character 10: `:` and the port are missing"),
+        ("", "at character 1: `:` and the port are missing"),
+        (":7000", "at character 1: the host is missing"),
+        ("ws://:80/", "at character 6: the host is missing"),
+        ("::1:7000", "at character 1: put an IPv6 address in brackets, as in [::1]:7000"),
+        ("é:65536", "at character 3: the port must be a number up to 65535"),
+        ("tcp://a:b", "at character 9: the port must be a number up to 65535"),
+        ("a:+1", "at character 3: the port must be a number up to 65535"),
+        ("ws://a/b", "at character 7: `:` and the port are missing"),
+        ("ws://a:1/b c", "at character 11: this cannot stand in the path"),
+        ("wss://a:1/", "at character 1: no TLS; give ws://, and to a server of TLS a proxy"),
+        ("http://a:1/", "at character 1: no such transport; there are tcp:// and ws://"),
+        ("unix:", "at character 6: the path of the socket is missing"),
+        ("serial:", "at character 8: the path of the serial port is missing"),
+        ("serial:?baud=1", "at character 8: the path of the serial port is missing"),
+        ("serial:a?speed=1", "at character 10: only `baud=N` can stand behind the `?`"),
+        ("serial:a?baud=0", "at character 15: give the baud rate as a number above 0"),
+    ] {
+        assert_eq!(text.parse::<Address>().unwrap_err().to_string(), wrong, "{text}");
+    }
+    let told = output(&["call", "ws://here/", "echo", ""]);
+    assert_eq!(told.status.code(), Some(64));
+    assert!(String::from_utf8_lossy(&told.stderr).contains("at character 10: "), "{told:?}");
+}
+
+/// All that a transport has to carry: a result, a stream, a long payload, an error, a
+/// notification.
+#[track_caller]
+fn carries(server: &Process) {
+    let at = server.addr.as_str();
+    let long = "long ".repeat(20_000);
+    for (args, code, out) in [
+        (["call", at, "echo", "hello"].as_slice(), 0, "hello"),
+        (&["call", "--stream", at, "echo", "in more parts than one"], 0, "in more parts than one"),
+        (&["call", at, "echo", &long], 0, &long),
+        (&["call", at, "upper", "5"], 1, ""),
+        (&["call", "--notify", at, "log", "a note"], 0, ""),
+        (&["call", at, "echo", ""], 0, ""),
+    ] {
+        let output = output(args);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
+        assert!(output.stdout == out.as_bytes(), "{args:?}");
+    }
+    let line = server.lines.recv_timeout(HANG).unwrap();
+    assert!(line.ends_with(": \"log\" a note"), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_carries_and_leaves_no_file() {
+    use std::os::unix::net::UnixListener;
+    let path = format!("{}/echo-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let at = format!("unix:{path}");
+    let exists = || std::fs::symlink_metadata(&path).is_ok();
+    // A listener that is gone leaves its file.
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(exists());
+    let mut server = Process::start(gotalk(&["serve", &at]));
+    assert_eq!(server.addr, at);
+    carries(&server);
+    let second = output(&["serve", &at]);
+    assert_eq!(second.status.code(), Some(3), "the first is there");
+    assert!(exists(), "the second has not removed what is not its own");
+    let pid = server.child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
+    assert_eq!(server.child.wait().unwrap().code(), Some(143));
+    assert!(!exists());
+
+    std::fs::write(&path, "no socket").unwrap();
+    assert_eq!(output(&["serve", &at]).status.code(), Some(3));
+    assert_eq!(std::fs::read(&path).unwrap(), b"no socket");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn the_standard_input_and_output_carry() {
+    let mut server =
+        gotalk(&["serve", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut to, mut from) = (server.stdin.take().unwrap(), server.stdout.take().unwrap());
+    to.write_all(b"01r0001004echo00000002hi").unwrap();
+    let mut heard = [0; 17];
+    from.read_exact(&mut heard).unwrap(); // while the input is open
+    assert_eq!(heard.escape_ascii().to_string(), "01R000100000002hi");
+    drop(to);
+    let mut rest = Vec::new();
+    from.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, b"");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+/// Two programs, each of which is the other's input and output.
+#[test]
+fn a_call_and_a_server_joined_by_pipes() {
+    let mut server =
+        gotalk(&["serve", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let call = gotalk(&["call", "-", "echo", "hello"])
+        .stdin(server.stdout.take().unwrap())
+        .stdout(server.stdin.take().unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let call = call.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&call.stderr), "hello", "where the result goes then");
+    assert_eq!(call.status.code(), Some(0));
+    assert_eq!(server.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_websocket_carries() {
+    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/gotalk"]));
+    assert!(server.addr.starts_with("ws://127.0.0.1:"), "{}", server.addr);
+    assert!(server.addr.ends_with("/gotalk"), "{}", server.addr);
+    carries(&server);
+    let elsewhere = server.addr.replace("/gotalk", "/other");
+    let told = output(&["call", &elsewhere, "echo", ""]);
+    assert_eq!(told.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&told.stderr).contains("404"), "{told:?}");
+}
+
+/// A client of WebSocket that knows only what this test needs, and so can tell how the
+/// bytes are cut.
+struct Raw(Peer);
+
+impl Raw {
+    fn connect(url: &str) -> Self {
+        let (host_and_port, path) = url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
+        let addr = host_and_port.to_socket_addrs().unwrap().next().unwrap();
+        let mut peer = Peer::new(TcpStream::connect(addr).unwrap());
+        peer.say(format!(
+            "GET /{path} HTTP/1.1\r\nHost: {host_and_port}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        ));
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            head.push(peer.hears_a_byte());
+        }
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        // The answer to this key is in RFC 6455, section 1.3.
+        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+        Self(peer)
+    }
+
+    /// A frame below 126 bytes; the mask that every client must use is 0.
+    fn say(&mut self, first: u8, payload: &[u8]) {
+        let len = 0x80 | payload.len() as u8;
+        self.0.say([&[first, len, 0, 0, 0, 0], payload].concat());
+    }
+
+    #[track_caller]
+    fn hears(&mut self, first: u8, payload: &str) {
+        let mut head = [0; 2];
+        self.0.0.read_exact(&mut head).unwrap();
+        let mut got = vec![0; usize::from(head[1])];
+        self.0.0.read_exact(&mut got).unwrap();
+        assert_eq!((head[0], got.escape_ascii().to_string().as_str()), (first, payload));
+    }
+}
+
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+
+#[test]
+fn websocket_messages_are_cut_on_the_way_out_and_joined_on_the_way_in() {
+    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
+    let mut raw = Raw::connect(&server.addr);
+    raw.hears(BINARY, "01");
+    // In text and in binary messages, cut anywhere or not at all.
+    raw.say(TEXT, b"01r00");
+    raw.say(BINARY, b"01004ec");
+    raw.say(TEXT, b"ho00000005he");
+    raw.say(BINARY, b"");
+    raw.say(PING, b"there?");
+    raw.hears(PONG, "there?");
+    raw.say(BINARY, b"llor0002004echo00000000r0003004echo00000001!");
+    raw.hears(BINARY, "R000100000005");
+    raw.hears(BINARY, "hello"); // whole, although it came in pieces
+    raw.hears(BINARY, "R000200000000");
+    raw.hears(BINARY, "R000300000001");
+    raw.hears(BINARY, "!");
+    raw.say(BINARY, b"X");
+    raw.hears(BINARY, "f00000002");
+    let mut close = [0; 1];
+    raw.0.0.read_exact(&mut close).unwrap();
+    assert_eq!(close, [CLOSE]);
+}
+
+#[test]
+fn a_payload_too_long_to_be_kept_comes_through_in_pieces() {
+    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
+    let mut raw = Raw::connect(&server.addr);
+    raw.hears(BINARY, "01");
+    let len = 3 << 20;
+    raw.say(BINARY, format!("01r0001004echo{len:08x}").as_bytes());
+    for _ in 0..len / 64 {
+        raw.say(BINARY, &[b'.'; 64]);
+    }
+    raw.hears(BINARY, &format!("R0001{len:08x}"));
+    let mut got = 0;
+    while got < len {
+        let mut head = [0; 2];
+        raw.0.0.read_exact(&mut head).unwrap();
+        let size = match head[1] {
+            126 => {
+                let mut size = [0; 2];
+                raw.0.0.read_exact(&mut size).unwrap();
+                u16::from_be_bytes(size).into()
+            }
+            size => usize::from(size),
+        };
+        raw.0.0.read_exact(&mut vec![0; size]).unwrap();
+        got += size;
+    }
+    assert_eq!(got, len);
+    raw.say(BINARY, b"r0002004echo00000002hi");
+    raw.hears(BINARY, "R000200000002");
+    raw.hears(BINARY, "hi");
+}
+
+/// A serial line in software, and the paths of its ends; `None` where there is none to be
+/// had. What comes into one end comes out at the other, and is told.
+#[cfg(target_os = "linux")]
+fn line() -> Option<([String; 2], Receiver<(usize, Vec<u8>)>)> {
+    use std::os::fd::{AsRawFd, OwnedFd};
+    let mut masters = Vec::new();
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        let Ok((mut master, end)) = serial2::SerialPort::pair() else {
+            eprintln!("no terminal is to be had: not tried");
+            return None;
+        };
+        master.set_read_timeout(10 * HANG).unwrap();
+        masters.push(master);
+        let end = OwnedFd::from(end);
+        paths.push(format!("/proc/{}/fd/{}", std::process::id(), end.as_raw_fd()));
+        std::mem::forget(end); // without anybody at it the line would hang up
+    }
+    let (sender, said) = mpsc::channel();
+    for from in 0..2 {
+        let input = masters[from].try_clone().unwrap();
+        let output = masters[1 - from].try_clone().unwrap();
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let mut piece = [0; 256];
+            while let Ok(len) = input.read(&mut piece) {
+                let _ = sender.send((from, piece[..len].to_vec()));
+                if len == 0 || output.write_all(&piece[..len]).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    Some((paths.try_into().unwrap(), said))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_carries() {
+    let Some(([device, host], said)) = line() else { return };
+    let mut server = Process::start(gotalk(&["serve", &format!("serial:{device}?baud=115200")]));
+    server.addr = format!("serial:{host}");
+    carries(&server);
+    drop(server);
+    drop(host);
+    let said: Vec<_> = said.try_iter().filter(|(from, _)| *from == 1).collect();
+    let said: Vec<u8> = said.into_iter().flat_map(|(_, bytes)| bytes).collect();
+    let said = said.escape_ascii().to_string();
+    // It ends what may have been, and says when it is done.
+    assert!(said.starts_with("f0000000001r0000004echo00000005hellof00000000f0000000001"), "{said}");
+    assert!(said.ends_with("f00000000"));
+}
