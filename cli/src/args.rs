@@ -1,6 +1,7 @@
 //! How the tool is called, in the words of its `--help`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -34,7 +35,7 @@ Addresses:
     };
 }
 
-/// Look into Gotalk conversations, serve an echo, make a call
+/// Look into Gotalk conversations, serve an echo, make a call, pass conversations on
 #[derive(Debug, Parser)]
 #[command(
     name = "gotalk",
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     Serve(Serve),
     Call(Call),
+    Relay(Relay),
     /// Print a script that completes commands and options in a shell
     #[command(after_help = "\
 Examples:
@@ -70,7 +72,7 @@ Exit codes:
 
 /// Show what is in a captured Gotalk conversation
 ///
-/// FILE holds the bytes that one side sent. With --client and --server both directions
+/// FILE holds the bytes that one side sent, or what `gotalk relay` has recorded. With --client and --server both directions
 /// are shown as one conversation: each result after its request, otherwise in the order
 /// of each file. Each can be a pipe too: what comes is shown at once, and bad input ends
 /// it although a pipe is still open.
@@ -80,6 +82,7 @@ Exit codes:
     after_help = "\
 Examples:
   gotalk inspect capture.bin
+  gotalk inspect talk.rec           a recording
   some-tap | gotalk inspect --json
   gotalk inspect --client c2s.bin --server s2c.bin
 
@@ -92,7 +95,7 @@ Exit codes:
   74  the output cannot be written"
 )]
 pub(crate) struct Inspect {
-    /// What one side sent; `-`, or no file, is the standard input
+    /// What one side sent, or a recording; `-`, or no file, is the standard input
     #[arg(value_name = "FILE", conflicts_with_all = ["client", "server"])]
     pub(crate) file: Option<OsString>,
     /// What the client sent; `-` is the standard input
@@ -236,6 +239,52 @@ pub(crate) struct Call {
     /// What to send, for many servers JSON
     #[arg(allow_hyphen_values = true)]
     pub(crate) payload: OsString,
+}
+
+/// Pass a conversation on between two transports, and show it
+///
+/// Waits at LISTEN for one client, connects it to TARGET, and passes on every byte as it
+/// comes. Each message is shown as `gotalk inspect` does, with the time since the client
+/// came. When both ends are done, the summary is shown, and that is all.
+///
+/// Where it listens is told on the standard error.
+#[derive(Args, Debug)]
+#[command(
+    verbatim_doc_comment,
+    after_help = concat!(addresses!(), "
+A recording begins with the line `gotalk-recording 1 START`, where START is the UNIX time
+in microseconds. Then comes for each piece that passed a line `SIDE TIME LENGTH`, and so
+many bytes and a line feed. SIDE is `client` or `server`, and has sent them; TIME is in
+microseconds since the client came; a LENGTH of 0 is the end of that side.
+
+Examples:
+  gotalk relay 127.0.0.1:7001 example.org:7000
+  gotalk relay --record talk.rec ws://127.0.0.1:7001/gotalk unix:/run/service
+  gotalk inspect talk.rec
+
+Exit codes:
+   0  all is well
+   1  bad input: a byte that cannot be, which has been passed on like the others
+   2  a side has ended inside a message
+   3  not listened or not connected
+  64  wrong use
+  74  the output or the recording cannot be written
+  130, 143
+      interrupted, terminated")
+)]
+pub(crate) struct Relay {
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write what passes to a file, with the times; `gotalk inspect FILE` shows it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Where the client will come
+    #[arg(value_name = "LISTEN")]
+    pub(crate) listen: Address,
+    /// Where the server is
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Address,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -15,6 +15,7 @@ mod address;
 mod args;
 #[path = "../src/escape.rs"]
 mod escape;
+#[allow(dead_code, unused_imports)]
 #[path = "../src/inspect/mod.rs"]
 mod inspect;
 #[allow(dead_code)]

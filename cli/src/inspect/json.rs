@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use gotalk::{MessageType, RequestId};
 use serde_json::Value;
@@ -9,19 +10,21 @@ use serde_json::Value;
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::Tally;
 use super::text::{readable, words};
-use super::{Show, Side};
+use super::{Heading, Show, Side};
 use crate::escape;
 
 pub(crate) struct Json;
 
 impl Show for Json {
-    fn heading(&self, out: &mut dyn Write, both: bool) -> io::Result<()> {
-        if !both {
-            return Ok(());
-        }
+    fn heading(&self, out: &mut dyn Write, heading: Heading) -> io::Result<()> {
+        let (times, order) = match heading {
+            Heading::One => return Ok(()),
+            Heading::Pair => ("unknown", "each result after its request, else that of each file"),
+            Heading::Timed => ("microseconds since the start", "as each message came"),
+        };
         let mut object = Object::new("conversation", None);
-        object.set("times", "unknown");
-        object.set("order", "each result after its request, else that of each file");
+        object.set("times", times);
+        object.set("order", order);
         object.end(out)
     }
 
@@ -29,10 +32,14 @@ impl Show for Json {
         &self,
         out: &mut dyn Write,
         from: Option<Side>,
+        time: Option<Duration>,
         record: &Record,
         remark: Option<&str>,
     ) -> io::Result<()> {
         let mut object = message(from, record);
+        if let Some(time) = time {
+            object.set("time_us", time.as_micros() as u64);
+        }
         if let Some(remark) = remark {
             object.set("remark", remark);
         }

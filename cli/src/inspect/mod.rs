@@ -3,16 +3,21 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::time::Duration;
 
 mod capture;
 mod conversation;
 mod json;
 mod pair;
+mod recording;
 mod tally;
 mod text;
+mod timed;
 
 use capture::{Capture, Ending, Excerpt, Progress, Record};
+pub(crate) use recording::Recorder;
 use tally::Tally;
+pub(crate) use timed::Timed;
 
 use crate::args::Inspect as Args;
 use crate::escape;
@@ -49,13 +54,25 @@ impl fmt::Display for Side {
     }
 }
 
-/// A form of the output. `from` is given when both directions are shown.
+/// What is shown.
+#[derive(Clone, Copy)]
+enum Heading {
+    One,
+    /// Both directions, without times.
+    Pair,
+    /// Both, in the order of time.
+    Timed,
+}
+
+/// A form of the output. `from` is given when both directions are shown, `time` if it is
+/// known.
 trait Show {
-    fn heading(&self, out: &mut dyn Write, both: bool) -> io::Result<()>;
+    fn heading(&self, out: &mut dyn Write, heading: Heading) -> io::Result<()>;
     fn record(
         &self,
         out: &mut dyn Write,
         from: Option<Side>,
+        time: Option<Duration>,
         record: &Record,
         remark: Option<&str>,
     ) -> io::Result<()>;
@@ -93,18 +110,19 @@ struct Report<'o> {
 }
 
 impl Report<'_> {
-    fn heading(&mut self, both: bool) -> io::Result<()> {
-        self.show.heading(self.out, both)
+    fn heading(&mut self, heading: Heading) -> io::Result<()> {
+        self.show.heading(self.out, heading)
     }
 
     fn record(
         &mut self,
         from: Option<Side>,
+        time: Option<Duration>,
         record: &Record,
         remark: Option<&str>,
     ) -> io::Result<()> {
         self.tally.note(from, record);
-        self.show.record(self.out, from, record, remark)
+        self.show.record(self.out, from, time, record, remark)
     }
 
     /// Shows how a capture has ended, if it has, and gives the exit code for that.
@@ -159,25 +177,73 @@ pub(crate) fn run(
 
 fn inspect(args: &Args, stdin: &mut dyn Read, live: bool, out: &mut dyn Write) -> Result<u8, Stop> {
     let show: &dyn Show = if args.json { &json::Json } else { &text::Text };
-    let mut report = Report { show, out, tally: Tally::default() };
     let handshake = !args.no_handshake;
-    let code = match (&args.client, &args.server, &args.file) {
-        (Some(client), Some(server), _) => pair::show(client, server, handshake, &mut report)?,
-        (_, _, Some(file)) if file != "-" => {
+    if let (Some(client), Some(server)) = (&args.client, &args.server) {
+        let mut report = Report { show, out, tally: Tally::default() };
+        let code = pair::show(client, server, handshake, &mut report)?;
+        show.tally(report.out, &report.tally)?;
+        return Ok(code);
+    }
+    match &args.file {
+        Some(file) if file != "-" => {
             let name = escape::plain(&file.to_string_lossy());
             match File::open(file).and_then(|file| Ok((!file.metadata()?.is_file(), file))) {
-                Ok((live, mut file)) => one(&name, &mut file, live, handshake, &mut report)?,
-                Err(error) => return Err(Stop::Input { name, error }),
+                Ok((live, mut file)) => one(&name, &mut file, live, args, show, out),
+                Err(error) => Err(Stop::Input { name, error }),
             }
         }
-        _ => one("the standard input", stdin, live, handshake, &mut report)?,
-    };
+        _ => one("the standard input", stdin, live, args, show, out),
+    }
+}
+
+/// Shows one file: one direction, or a recording of both.
+fn one(
+    name: &str,
+    source: &mut dyn Read,
+    live: bool,
+    args: &Args,
+    show: &dyn Show,
+    out: &mut dyn Write,
+) -> Result<u8, Stop> {
+    let unread = |error| Stop::Input { name: name.to_owned(), error };
+    let start = start(source).map_err(unread)?;
+    let is_recording = start.get_ref().starts_with(recording::MAGIC);
+    let mut source = start.chain(source);
+    if is_recording {
+        let mut timed = Timed::new(args.json, !args.no_handshake, out)?;
+        let shown = recording::show(&mut source, &mut timed);
+        let code = timed.finish()?;
+        return match shown {
+            Ok(true) => Ok(code),
+            Ok(false) => Ok(if code == CLEAN { TRUNCATED } else { code }),
+            Err(recording::Stop::Input(error)) => Err(unread(error)),
+            Err(recording::Stop::Output(error)) => Err(Stop::Output(error)),
+        };
+    }
+    let mut report = Report { show, out, tally: Tally::default() };
+    let code = capture(name, &mut source, live, !args.no_handshake, &mut report)?;
     show.tally(report.out, &report.tally)?;
     Ok(code)
 }
 
+/// Reads until it shows whether it is a recording: once, if it is none.
+fn start(source: &mut dyn Read) -> io::Result<io::Cursor<Vec<u8>>> {
+    let (mut start, mut len) = (vec![0; capture::PIECE], 0);
+    loop {
+        let read = capture::read(source, &mut start[len..])?;
+        len += read;
+        if read == 0
+            || len >= recording::MAGIC.len()
+            || !recording::MAGIC.starts_with(&start[..len])
+        {
+            start.truncate(len);
+            return Ok(io::Cursor::new(start));
+        }
+    }
+}
+
 /// Shows one direction.
-fn one(
+fn capture(
     name: &str,
     source: &mut dyn Read,
     live: bool,
@@ -185,10 +251,10 @@ fn one(
     report: &mut Report<'_>,
 ) -> Result<u8, Stop> {
     let mut capture = Capture::new(handshake);
-    report.heading(false)?;
+    report.heading(Heading::One)?;
     let ending = loop {
         match capture.advance() {
-            Progress::Message(record) => report.record(None, &record, None)?,
+            Progress::Message(record) => report.record(None, None, &record, None)?,
             Progress::End(ending) => break ending,
             Progress::NeedsInput => {
                 // The read may wait; what is known by now is to be seen.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::capture::{self, Capture, Ending, Progress, Record};
 use super::conversation::{Conversation, Turn};
-use super::{BAD_INPUT, CLEAN, Report, Side, Stop, TRUNCATED};
+use super::{BAD_INPUT, CLEAN, Heading, Report, Side, Stop, TRUNCATED};
 use crate::escape;
 
 /// How long a message waits for those of the other side that may come before it.
@@ -56,7 +56,7 @@ pub(super) fn show(
         Lane::open(Side::Client, client, handshake, sender.clone())?,
         Lane::open(Side::Server, server, handshake, sender)?,
     ];
-    report.heading(true)?;
+    report.heading(Heading::Pair)?;
     let mut conversation = Conversation::new();
     loop {
         for lane in &mut lanes {
@@ -67,7 +67,7 @@ pub(super) fn show(
                 let other_ended = lanes[side.other() as usize].is_over();
                 let Some(record) = lanes[side as usize].head.take() else { break };
                 let remark = conversation.shown(side, &record, other_ended);
-                report.record(Some(side), &record, remark)?;
+                report.record(Some(side), None, &record, remark)?;
             }
             Next::Wait(until) => {
                 report.out.flush()?; // what is known by now is to be seen

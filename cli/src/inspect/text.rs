@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use gotalk::{MessageType, RequestId};
 
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::{Streams, Tally};
-use super::{Show, Side};
+use super::{Heading, Show, Side};
 use crate::escape;
 
 /// How many bytes of a payload are shown when they are no text.
@@ -16,9 +17,12 @@ const HEX_PREVIEW: usize = 16;
 pub(crate) struct Text;
 
 impl Show for Text {
-    fn heading(&self, out: &mut dyn Write, both: bool) -> io::Result<()> {
-        let mut from = "";
-        if both {
+    fn heading(&self, out: &mut dyn Write, heading: Heading) -> io::Result<()> {
+        let mut from = match heading {
+            Heading::Timed => "  seconds  from    ",
+            _ => "",
+        };
+        if let Heading::Pair = heading {
             writeln!(
                 out,
                 "Both directions as one conversation. When each message was sent is unknown:"
@@ -37,14 +41,16 @@ impl Show for Text {
         &self,
         out: &mut dyn Write,
         from: Option<Side>,
+        time: Option<Duration>,
         record: &Record,
         remark: Option<&str>,
     ) -> io::Result<()> {
         let remark = remark.map(|remark| format!("({remark})"));
+        let time = time.map(|time| format!("{:>9.3}  ", time.as_secs_f64())).unwrap_or_default();
         let content: Vec<String> = content(record).into_iter().chain(remark).collect();
         writeln!(
             out,
-            "{}{:>10}  {:<19}  {:<10}  {}",
+            "{time}{}{:>10}  {:<19}  {:<10}  {}",
             column(from),
             record.offset,
             words(record.message),

@@ -1,0 +1,351 @@
+//! `gotalk relay` as a program between two ends, and its recordings.
+//!
+//! Nothing here depends on how fast things go, but for the limit that turns a hang into a
+//! failure.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+const HANG: Duration = Duration::from_secs(30);
+
+fn gotalk(args: &[&str]) -> Command {
+    let mut gotalk = Command::new(env!("CARGO_BIN_EXE_gotalk"));
+    gotalk.args(args).stdin(Stdio::null());
+    gotalk
+}
+
+fn output(args: &[&str]) -> Output {
+    gotalk(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A file that is gone when the test is done.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        Self(dir.join(format!("relay-{}-{name}", std::process::id())))
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A program that has told an address, at the start of its standard error or output.
+struct Program {
+    child: Option<Child>,
+    addr: String,
+}
+
+impl Program {
+    fn server(addr: &str) -> Self {
+        let mut child = gotalk(&["serve", addr]).stdout(Stdio::piped()).spawn().unwrap();
+        let addr = first_line(child.stdout.take().unwrap());
+        Self { child: Some(child), addr }
+    }
+
+    fn relay(args: &[&str]) -> Self {
+        let mut command = gotalk(&[&["relay"], args].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let addr = first_line(child.stderr.take().unwrap());
+        Self { child: Some(child), addr }
+    }
+
+    /// Its exit code and standard output.
+    #[track_caller]
+    fn ends(mut self) -> (Option<i32>, String) {
+        let child = self.child.take().unwrap();
+        let id = child.id().to_string();
+        let (sender, ended) = mpsc::channel();
+        thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+        let Ok(output) = ended.recv_timeout(HANG) else {
+            let _ = Command::new("kill").arg(id).status();
+            panic!("it goes on");
+        };
+        (output.status.code(), text(&output.stdout))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The first line, and somebody who reads the rest.
+fn first_line(out: impl Read + Send + 'static) -> String {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    lines.recv_timeout(HANG).unwrap()
+}
+
+fn connect(addr: &str) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(HANG)).unwrap();
+    stream
+}
+
+#[track_caller]
+fn hears(stream: &mut impl Read, want: &[u8]) {
+    let mut got = vec![0; want.len()];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(got.escape_ascii().to_string(), want.escape_ascii().to_string());
+}
+
+/// The columns without the times and the dates, which are others every time.
+fn without_times(shown: &str) -> Vec<String> {
+    shown.lines().map(|line| line.get(11..).unwrap_or("").to_owned()).collect()
+}
+
+#[test]
+fn a_conversation_is_passed_on_shown_and_recorded() {
+    let recording = Scratch::new("talk");
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let relay = Program::relay(&["--record", recording.path(), "127.0.0.1:0", &at]);
+    let mut client = connect(&relay.addr);
+    let (mut server, _) = server.accept().unwrap();
+    // Each waits for the other, so the order is known.
+    client.write_all(b"01").unwrap();
+    hears(&mut server, b"01");
+    server.write_all(b"0").unwrap();
+    hears(&mut client, b"0");
+    server.write_all(b"1n003log00000002h").unwrap();
+    hears(&mut client, b"1n003log00000002h");
+    client.write_all(b"r0001004echo00000005hello").unwrap();
+    hears(&mut server, b"r0001004echo00000005hello");
+    server.write_all(b"iR000100000005hello").unwrap();
+    hears(&mut client, b"iR000100000005hello");
+    client.shutdown(Shutdown::Write).unwrap();
+    hears(&mut server, b"");
+    server.write_all(b"n003log00000003end").unwrap(); // it still may
+    hears(&mut client, b"n003log00000003end");
+    drop(server);
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+    drop(client);
+    let (code, shown) = relay.ends();
+    let want = "\
+from        offset  type                 id          content
+client           0  version                          1
+server           0  version                          1
+client           2  single request       0001        'echo'  5 bytes  'hello'
+server           2  notification                     'log'  2 bytes  'hi'
+server          19  single result        0001        5 bytes  'hello'
+server          37  notification                     'log'  3 bytes  'end'
+";
+    let lines = without_times(&shown);
+    assert_eq!(lines[..7].join("\n") + "\n", want, "{shown}");
+    assert!(shown.contains("\nopen streams: none\nsummary:\n"), "{shown}");
+    assert!(shown.ends_with("4  in all               82 bytes read\n"), "{shown}");
+    assert_eq!(code, Some(0));
+
+    let inspected = output(&["inspect", recording.path()]);
+    assert_eq!((text(&inspected.stdout), inspected.status.code()), (shown, Some(0)));
+    let json = output(&["inspect", "--json", recording.path()]);
+    let json: Vec<Value> =
+        text(&json.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(json[0]["order"], "as each message came");
+    assert_eq!((&json[3]["type"], &json[3]["from"]), (&"single_request".into(), &"client".into()));
+    let times: Vec<u64> = json.iter().filter_map(|line| line["time_us"].as_u64()).collect();
+    assert!(times.is_sorted() && times.len() == 6, "{times:?}");
+}
+
+/// Whatever the bytes are, they come out as they went in.
+#[test]
+fn no_byte_is_changed() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let relay = Program::relay(&["127.0.0.1:0", &at]);
+    let mut client = connect(&relay.addr);
+    let (mut server, _) = server.accept().unwrap();
+    let mut number = 1u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (number >> 24) as u8
+    })
+    .take(3 << 20)
+    .collect();
+    let bytes = [b"01X".as_slice(), &noise].concat();
+    let sent = bytes.clone();
+    let sender = thread::spawn(move || {
+        client.write_all(&sent).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut back = Vec::new();
+        client.read_to_end(&mut back).unwrap();
+        back
+    });
+    let mut got = Vec::new();
+    server.read_to_end(&mut got).unwrap();
+    assert!(got == bytes);
+    server.write_all(&bytes[1..]).unwrap();
+    drop(server);
+    assert!(sender.join().unwrap() == bytes[1..]);
+    let (code, shown) = relay.ends();
+    assert!(shown.contains("\nclient: bad input at offset 2: "), "{shown}");
+    assert!(shown.contains("\nserver: bad input at offset 1: "), "{shown}");
+    assert_eq!(code, Some(1));
+}
+
+/// The tool at both ends, over a relay from one transport to another.
+#[cfg(unix)]
+#[test]
+fn it_joins_transports() {
+    let socket = Scratch::new("socket");
+    let at = format!("unix:{}", socket.path());
+    let servers = ["127.0.0.1:0", "ws://127.0.0.1:0/a", &at].map(Program::server);
+    let mut number = 0;
+    for server in &servers {
+        for listen in ["127.0.0.1:0", "ws://127.0.0.1:0/b", "unix"] {
+            number += 1;
+            let own = Scratch::new(&number.to_string());
+            let unix = format!("unix:{}", own.path());
+            let listen = if listen == "unix" { &unix } else { listen };
+            let relay = Program::relay(&["--json", listen, &server.addr]);
+            let call = output(&["call", "--stream", &relay.addr, "echo", "in more parts than one"]);
+            let both = format!("{listen} to {}", server.addr);
+            assert_eq!(text(&call.stdout), "in more parts than one", "{both}: {call:?}");
+            let (code, shown) = relay.ends();
+            assert_eq!(code, Some(0), "{both}: {shown}");
+            let ends = shown.matches(r#""size":0,"#).count();
+            assert_eq!(ends, 2, "of the request and the result, {both}: {shown}");
+            assert!(!own.0.exists());
+        }
+    }
+}
+
+#[test]
+fn the_standard_input_and_output_are_an_end_too() {
+    let server = Program::server("127.0.0.1:0");
+    let mut relay = gotalk(&["relay", "-", &server.addr])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut to, mut from) = (relay.stdin.take().unwrap(), relay.stdout.take().unwrap());
+    to.write_all(b"01r0001004echo00000002hi").unwrap();
+    hears(&mut from, b"01R000100000002hi");
+    drop(to);
+    assert_eq!(from.read(&mut [0]).unwrap(), 0);
+    let ended = relay.wait_with_output().unwrap();
+    let shown = text(&ended.stderr);
+    assert!(shown.starts_with("-\n"), "{shown}");
+    assert!(shown.contains("single result        0001        2 bytes  'hi'\n"), "{shown}");
+    assert_eq!(ended.status.code(), Some(0));
+}
+
+/// A client that closes is a goodbye on a line that never hangs up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_is_told_the_end() {
+    use std::os::fd::{AsRawFd, OwnedFd};
+    let Ok((mut device, line)) = serial2::SerialPort::pair() else {
+        eprintln!("no terminal is to be had: not tried");
+        return;
+    };
+    device.set_read_timeout(HANG).unwrap();
+    let line = OwnedFd::from(line);
+    let at = format!("serial:/proc/{}/fd/{}", std::process::id(), line.as_raw_fd());
+    let relay = Program::relay(&["127.0.0.1:0", &at]);
+    let mut client = connect(&relay.addr);
+    client.write_all(b"01").unwrap();
+    hears(&mut device, b"f00000000");
+    device.write_all(b"01f00000001").unwrap(); // which is dropped
+    hears(&mut device, b"01");
+    device.write_all(b"01").unwrap();
+    hears(&mut client, b"01");
+    drop(client);
+    hears(&mut device, b"f00000000");
+    let (code, shown) = relay.ends();
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.matches("  version  ").count(), 2, "{shown}");
+
+    // And if the device ends it, that is the end.
+    let relay = Program::relay(&["127.0.0.1:0", &at]);
+    let mut client = connect(&relay.addr);
+    hears(&mut device, b"f00000000");
+    client.write_all(b"01").unwrap();
+    hears(&mut device, b"01");
+    device.write_all(b"01f00000003").unwrap();
+    hears(&mut client, b"01f00000003");
+    assert_eq!(relay.ends().0, Some(0));
+}
+
+#[test]
+fn what_cannot_be_done_is_told() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    for (args, code, why) in [
+        (["relay", &at, &at].as_slice(), 3, at.as_str()),
+        (&["relay", "-", "127.0.0.1:0"], 3, "127.0.0.1:0: "),
+        (&["relay", "-", "-"], 64, "only one end can be the standard input"),
+        (&["relay", "-"], 64, "TARGET"),
+        (&["relay", "--record", "/no/such/place", "-", &at], 74, "gotalk: cannot write: "),
+    ] {
+        let told = output(args);
+        let why_not = text(&told.stderr);
+        assert_eq!(told.status.code(), Some(code), "{args:?}: {why_not}");
+        assert!(why_not.contains(why), "{args:?}: {why_not}");
+    }
+}
+
+/// What is shown of a recording with these pieces, and the exit code.
+fn inspect(name: &str, pieces: &[u8]) -> (String, String, Option<i32>) {
+    let recording = Scratch::new(name);
+    fs::write(&recording.0, [b"gotalk-recording 1 1700000000000000\n", pieces].concat()).unwrap();
+    let output = output(&["inspect", recording.path()]);
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn a_recording_is_shown_as_far_as_it_goes() {
+    let whole =
+        b"client 1500 2\n01\nserver 61000000 4\n01n0\nserver 61000000 14\n01x00000003abc\n\n\
+                  client 99000000 0\n\nserver 99000000 0\n\n";
+    // A piece holds line feeds as they are, and the length tells.
+    let whole = text(whole).replace("14\n01x00000003abc\n\n", "14\n01x00000003ab\n\n");
+    let (shown, err, code) = inspect("whole", whole.as_bytes());
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{shown}");
+    assert!(shown.contains("\n    0.002  client           0  version "), "{shown}");
+    assert!(shown.contains("\n   61.000  server           2  notification "), "{shown}");
+    assert!(shown.contains(r"  'x'  3 bytes  'ab\n'"), "{shown}");
+    // A relay that was killed leaves less.
+    let (shown, err, code) = inspect("cut", &whole.as_bytes()[..20]);
+    assert_eq!((code, err.as_str()), (Some(2), ""), "{shown}");
+    assert!(shown.contains("client           0  version "), "{shown}");
+    let (shown, _, code) = inspect("in-a-message", b"server 1 4\n01n0\nserver 2 0\n\n");
+    assert_eq!(code, Some(2));
+    assert!(shown.contains("\nserver: truncated at offset 4: "), "{shown}");
+    let (_, err, code) = inspect("side", b"client 1 2\n01\nnobody 1 2\n01\n");
+    assert_eq!(code, Some(66));
+    assert!(err.contains(": piece 2: it does not begin with `SIDE TIME LENGTH`"), "{err}");
+    let (_, err, code) = inspect("end", b"client 1 1\n01\n");
+    assert_eq!(code, Some(66));
+    assert!(err.contains(": piece 1: it does not end where it should"), "{err}");
+}
