@@ -27,8 +27,8 @@ Addresses:
                 standard output goes to the standard error
   serial:PATH?baud=N
                 a serial line, 115,200 without `?baud=N`. It never hangs up: who connects is
-                the host, which says `f00000000`, waits for 250 ms of silence, and speaks
-                first; who listens is the device, which waits for 100 ms of silence and then
+                the host, which says `f00000000`, three times if there is no answer, waits
+                for 250 ms of silence, and speaks first; who listens is the device, which waits for 100 ms of silence and then
                 for the host. Both say `f00000000` at the end, send heartbeats, and give up
                 after 5 s without a message. A first call may fail: try again
 "

@@ -19,8 +19,14 @@ use tokio::time::timeout;
 const HOST: Duration = Duration::from_millis(250);
 const DEVICE: Duration = Duration::from_millis(100);
 
+/// How often a host says goodbye before a conversation, and how long it waits for an answer.
+const ATTEMPTS: usize = 3;
+const ANSWER: Duration = Duration::from_millis(500);
+
 /// What ends a conversation.
 pub(crate) const GOODBYE: &[u8] = b"f00000000";
+/// What a device says to it that waits for a version: that this is none.
+const ANSWER_TO_GOODBYE: &[u8] = b"01f00000001";
 
 pub(crate) struct Serial {
     port: SerialPort,
@@ -31,7 +37,14 @@ pub(crate) struct Serial {
 /// As the host.
 pub(crate) async fn connect(path: &str, baud: u32) -> io::Result<Serial> {
     let mut port = SerialPort::open(path, baud)?;
-    port.write_all(GOODBYE).await?;
+    // A device that waits for a host answers. One that does not may not be listening yet, as
+    // behind an emulator that looks once a second whether the line is open.
+    for _ in 0..ATTEMPTS {
+        port.write_all(GOODBYE).await?;
+        if timeout(ANSWER, port.read(&mut [0])).await.is_ok() {
+            break;
+        }
+    }
     silence(&mut port, HOST).await?;
     Ok(Serial { port, first: None })
 }
@@ -41,10 +54,11 @@ pub(crate) async fn accept(mut port: SerialPort) -> io::Result<Serial> {
     loop {
         silence(&mut port, DEVICE).await?;
         let first = port.read_u8().await?;
-        // A host that opens the line ends what may have been.
         if first != GOODBYE[0] {
             return Ok(Serial { port, first: Some(first) });
         }
+        // A host that opens the line ends what may have been, and looks for a device.
+        port.write_all(ANSWER_TO_GOODBYE).await?;
     }
 }
 

@@ -291,6 +291,8 @@ fn a_serial_line_is_told_the_end() {
     let relay = Program::relay(&["127.0.0.1:0", &at]);
     let mut client = connect(&relay.addr);
     hears(&mut device, b"f00000000");
+    hears(&mut device, b"f00000000"); // once more, as there was no answer
+    device.write_all(b"01f00000001").unwrap();
     client.write_all(b"01").unwrap();
     hears(&mut device, b"01");
     device.write_all(b"01f00000003").unwrap();

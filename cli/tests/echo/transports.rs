@@ -313,6 +313,10 @@ fn a_serial_line_carries() {
         heard.extend(bytes.into_iter().filter(|_| from == 1));
     }
     // It ends what may have been, and says when it is done.
-    let first = b"f0000000001r0000004echo00000005hellof00000000f0000000001";
-    assert!(heard.starts_with(first), "{}", heard.escape_ascii());
+    let mut heard = heard.escape_ascii().to_string();
+    while heard.contains("f00000000f00000000") {
+        heard = heard.replace("f00000000f00000000", "f00000000");
+    }
+    let first = "f0000000001r0000004echo00000005hellof0000000001";
+    assert!(heard.starts_with(first), "{heard}");
 }
