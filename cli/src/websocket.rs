@@ -17,7 +17,10 @@ use futures_util::{Sink, Stream};
 use gotalk::{Event, MAX_NAME_LEN, Parser, websocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::ORIGIN;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
@@ -35,9 +38,14 @@ pub(crate) struct WebSocket {
     handed: Option<usize>,
 }
 
-/// Asks for the WebSocket at this address, over a connection to it.
+/// Asks for the WebSocket at this address, over a connection to it. Servers of the Go package
+/// refuse a client that does not say where it comes from, so it says what a page of theirs would.
 pub(crate) async fn connect(stream: TcpStream, url: &str) -> io::Result<WebSocket> {
-    let opened = client_async_with_config(url, stream, Some(config())).await;
+    let mut request = url.into_client_request().map_err(no_socket)?;
+    let host = request.uri().authority().map_or("", |host| host.as_str());
+    let origin = HeaderValue::from_str(&format!("http://{host}"));
+    request.headers_mut().insert(ORIGIN, origin.map_err(|error| no_socket(error.into()))?);
+    let opened = client_async_with_config(request, stream, Some(config())).await;
     opened.map(|(socket, _)| WebSocket::new(socket)).map_err(no_socket)
 }
 

@@ -158,6 +158,27 @@ fn a_websocket_carries() {
     assert!(String::from_utf8_lossy(&told.stderr).contains("404"), "{told:?}");
 }
 
+/// Without it, a server of the Go package answers 403.
+#[test]
+fn a_websocket_client_says_where_it_comes_from() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut call = gotalk(&["call", &format!("ws://{addr}/gotalk/"), "echo", "hi"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peer = Peer::new(listener.accept().unwrap().0);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        head.push(peer.hears_a_byte());
+    }
+    assert!(head.starts_with("GET /gotalk/ HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_lowercase().contains(&format!("\r\norigin: http://{addr}\r\n")), "{head}");
+    drop(peer);
+    assert_eq!(call.wait().unwrap().code(), Some(3));
+}
+
 /// A client of WebSocket that knows only what this test needs, and so can tell how the
 /// bytes are cut.
 struct Raw(Peer);
