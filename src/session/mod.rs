@@ -10,8 +10,8 @@
 //! For whoever changes this:
 //!
 //! - Write first, then change the state, and change nothing when writing fails: callers
-//!   repeat a call whose message found no room. Everything is written through
-//!   [`Session::send`], which puts the version before the first message.
+//!   repeat a call whose message found no room. Messages are written by [`Session::send`], or
+//!   in place by `payload`, and both put the version before the first one.
 //! - A fresh session with the default settings is all zeros, so that a static one lies in
 //!   `.bss`. A new field must be zero at the start, and a new setting stored as its
 //!   difference from the default (see `settings`).
