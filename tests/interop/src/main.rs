@@ -3,6 +3,8 @@
 mod controls;
 mod cuts;
 mod faults;
+#[path = "../../oracle/mod.rs"]
+mod oracle;
 mod ours;
 mod play;
 mod recording;

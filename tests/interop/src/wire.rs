@@ -1,5 +1,6 @@
-//! A strict decoder and an encoder, written from the grammar. What gotalk writes is not to be
-//! judged by its own reader.
+//! Whole messages, by the oracle. What gotalk writes is not to be judged by its own reader.
+
+use crate::oracle::{self, End, Event, Header, Wrong};
 
 /// One message. What its type does not have is empty or 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,82 +36,44 @@ pub struct Decoded {
 }
 
 pub fn decode(bytes: &[u8]) -> Decoded {
-    let mut cursor = Cursor { bytes, at: 0 };
-    let mut decoded = Decoded { messages: Vec::new(), rest: 0, stop: Stop::Clean };
-    match cursor.hex(2) {
-        Ok(1) => {}
-        Ok(_) => decoded.stop = Stop::Version,
-        Err(stop) => decoded.stop = stop,
-    }
-    while decoded.stop == Stop::Clean {
-        decoded.rest = cursor.at;
-        if cursor.at == bytes.len() || decoded.messages.last().is_some_and(|m| m.kind == b'f') {
-            break;
-        }
-        match cursor.message() {
-            Ok(message) => decoded.messages.push(message),
-            Err(stop) => decoded.stop = stop,
+    let reading = oracle::read(bytes, usize::MAX, true);
+    let stop = match reading.end {
+        End::Clean | End::Closed => Stop::Clean,
+        End::Truncated { .. } => Stop::Cut,
+        End::Bad { wrong: Wrong::Version(_), .. } => Stop::Version,
+        End::Bad { .. } => Stop::Bad,
+    };
+    let mut decoded = Decoded { messages: Vec::new(), rest: 0, stop };
+    let mut begun = empty(0);
+    for event in reading.events {
+        let (is_whole, end) = match event {
+            Event::Version { end, .. } => {
+                decoded.rest = end as usize;
+                continue;
+            }
+            Event::Header { header, end } => {
+                let Header { kind, id, name, wait, load, time, code, size, .. } = header;
+                begun = Message {
+                    id: id.unwrap_or_default(),
+                    name: name.unwrap_or_default(),
+                    extra: wait.or(load).unwrap_or(0),
+                    last: time.or(code).unwrap_or(0),
+                    ..empty(kind)
+                };
+                (size.is_none(), end)
+            }
+            Event::Payload { data, missing, end } => {
+                begun.payload = data;
+                (missing == 0, end)
+            }
+            Event::NameTooLong { .. } => unreachable!("no name is too long"),
+        };
+        if is_whole {
+            decoded.messages.push(begun.clone());
+            decoded.rest = end as usize;
         }
     }
     decoded
-}
-
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Stop> {
-        let taken = self.bytes[self.at..].get(..len).ok_or(Stop::Cut)?;
-        self.at += len;
-        Ok(taken)
-    }
-
-    fn hex(&mut self, len: usize) -> Result<u32, Stop> {
-        let mut value = 0;
-        for _ in 0..len {
-            let digit = match self.take(1)?[0] {
-                digit @ b'0'..=b'9' => digit - b'0',
-                digit @ b'a'..=b'f' => digit - b'a' + 10,
-                digit @ b'A'..=b'F' => digit - b'A' + 10,
-                _ => return Err(Stop::Bad),
-            };
-            value = value << 4 | u32::from(digit);
-        }
-        Ok(value)
-    }
-
-    fn message(&mut self) -> Result<Message, Stop> {
-        let kind = self.take(1)?[0];
-        let mut message = empty(kind);
-        match kind {
-            b'h' => {
-                message.extra = self.hex(4)?;
-                message.last = self.hex(8)?;
-                return Ok(message);
-            }
-            b'f' => {
-                message.last = self.hex(8)?;
-                return Ok(message);
-            }
-            b'r' | b's' | b'p' | b'R' | b'S' | b'E' | b'e' => {
-                message.id.copy_from_slice(self.take(4)?);
-            }
-            b'n' => {}
-            _ => return Err(Stop::Bad),
-        }
-        if let b'r' | b's' | b'n' = kind {
-            let len = self.hex(3)? as usize;
-            message.name = self.take(len)?.to_vec();
-        }
-        if kind == b'e' {
-            message.extra = self.hex(8)?;
-        }
-        let len = self.hex(8)? as usize;
-        message.payload = self.take(len)?.to_vec();
-        Ok(message)
-    }
 }
 
 pub fn empty(kind: u8) -> Message {
@@ -123,24 +86,16 @@ pub fn request(id: &[u8; 4], op: &str, payload: &[u8]) -> Vec<u8> {
 
 pub fn encode(message: &Message) -> Vec<u8> {
     let Message { kind, id, name, extra, last, payload } = message;
-    let mut bytes = vec![*kind];
-    match kind {
-        b'h' => bytes.extend(format!("{extra:04x}{last:08x}").into_bytes()),
-        b'f' => bytes.extend(format!("{last:08x}").into_bytes()),
-        _ => {
-            if *kind != b'n' {
-                bytes.extend(id);
-            }
-            if let b'r' | b's' | b'n' = kind {
-                bytes.extend(format!("{:03x}", name.len()).into_bytes());
-                bytes.extend(name);
-            }
-            if *kind == b'e' {
-                bytes.extend(format!("{extra:08x}").into_bytes());
-            }
-            bytes.extend(format!("{:08x}", payload.len()).into_bytes());
-            bytes.extend(payload);
-        }
-    }
-    bytes
+    let header = Header {
+        start: 0,
+        kind: *kind,
+        id: Some(*id),
+        name: Some(name.clone()),
+        wait: Some(*extra),
+        load: Some(*extra),
+        time: Some(*last),
+        code: Some(*last),
+        size: Some(payload.len() as u32),
+    };
+    [oracle::write(&header), payload.clone()].concat()
 }
