@@ -242,7 +242,7 @@ fn rule_10_02_a_message_is_received_again_when_its_answer_found_no_room() {
 /// With the version still owed, as many bytes are enough for whatever a session says by itself.
 #[test]
 fn rule_10_02_the_longest_reply_has_a_length_that_is_known() {
-    const LONGEST: usize = Session::<1, 1>::MAX_REPLY_LEN;
+    const LONGEST: usize = gotalk::MAX_REPLY_LEN;
     assert!((27..=40).contains(&LONGEST));
     let mut lengths = Vec::new();
     for settings in [STREAMS, Settings { streams: 0, ..Settings::BROWSER }] {

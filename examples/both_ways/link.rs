@@ -2,7 +2,7 @@
 //! program, so you can copy it.
 
 use gotalk::{Assembler, Due, MessageType, Outgoing, Received, SendBuffer, SessionError};
-use gotalk::{Settings, Writer};
+use gotalk::{MAX_REPLY_LEN, Settings, Writer};
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -12,7 +12,7 @@ pub type Session = gotalk::Session<4, 4>;
 /// The longest payload that is taken, and that an `App` may write for one message.
 pub const MAX_PAYLOAD: usize = 128;
 /// Room for the answer to one message, and then for what the session writes by itself.
-const ROOM: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD + Session::MAX_REPLY_LEN;
+const ROOM: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD + MAX_REPLY_LEN;
 
 /// What a program does with what comes.
 pub trait App {

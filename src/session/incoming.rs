@@ -23,7 +23,7 @@ pub struct Incoming {
     id: RequestId,
     turn: u32,
     /// Below `IN`, and so below 2¹⁶.
-    index: u32,
+    pub(super) index: u32,
 }
 
 impl Incoming {
@@ -116,25 +116,23 @@ impl<const IN: usize> IncomingTable<IN> {
         }
     }
 
-    /// Ends a request that waits for an answer.
-    pub(crate) fn release(&mut self, request: Incoming) {
-        let Some(slot) = self.slots.get_mut(request.index()) else { return };
+    /// Ends the request in a slot, which waits for an answer.
+    pub(crate) fn release(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
         self.owed = self.owed.wrapping_sub(1);
         if slot.state & STREAM != 0 {
             self.streams = self.streams.wrapping_sub(1);
         }
-        slot.id = u32::from(self.free).wrapping_sub(request.index).wrapping_sub(1);
+        slot.id = u32::from(self.free).wrapping_sub(index).wrapping_sub(1);
         slot.state = (slot.state / TURN).wrapping_add(1).wrapping_mul(TURN);
-        self.free = request.index as u16;
+        self.free = index as u16;
     }
 
     /// Ends all requests.
     pub(crate) fn clear(&mut self) {
         for index in 0..IN as u32 {
-            let state = self.slots.get(index as usize).map_or(0, |slot| slot.state);
-            if state & OWED != 0 {
-                let id = RequestId::new([0; 4]);
-                self.release(Incoming { id, turn: state / TURN, index });
+            if self.slots.get(index as usize).is_some_and(|slot| slot.state & OWED != 0) {
+                self.release(index);
             }
         }
     }
@@ -193,7 +191,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         self.owed(request)?;
         let header = Header { id: request.id, ..Header::new(MessageType::StreamResult) };
         self.send(writer, &header, Name::default(), &[])?;
-        self.incoming.release(request);
+        self.incoming.release(request.index);
         Ok(())
     }
 
@@ -263,7 +261,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
         let header = Header { id: request.id, extra, ..Header::new(message_type) };
         payload.send(self, writer, header, Name::default())?;
-        self.incoming.release(request);
+        self.incoming.release(request.index);
         Ok(())
     }
 }

@@ -79,7 +79,7 @@ enum Phase {
 /// - **All or nothing**: when the writer has no room, nothing is written and nothing has
 ///   changed. Send what is in the writer, and call again with the same arguments, the event
 ///   included. A message of the session's own takes up to
-///   [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN) bytes.
+///   [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN) bytes.
 /// - **RAM**: 9 bytes for each request of ours, 8 for each of the peer's, and some 60 more:
 ///   `Session<4, 4>` has 128 bytes. With the default settings a fresh one is all zeros, so in
 ///   a `static` it lies in `.bss` and takes no flash.
@@ -145,9 +145,6 @@ const DROPPING: u8 = 2;
 const HAS_CLOCK: u8 = 4;
 
 impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
-    /// [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN), for every size of session.
-    pub const MAX_REPLY_LEN: usize = receive::MAX_REPLY_LEN;
-
     /// Creates a session at the start of a conversation.
     ///
     /// It does not compile if `OUT` or `IN` is more than 65,535.

@@ -36,7 +36,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// # Errors
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) if the writer has no room: send what is
-    /// in it, and call again. It cannot happen with [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN)
+    /// in it, and call again. It cannot happen with [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN)
     /// bytes free. [`Closed`](WriteError::Closed) if you have written a protocol error
     /// yourself: use [`close`](Self::close).
     pub fn poll(&mut self, now: u32, writer: &mut Writer<'_>) -> Result<Option<Due>, WriteError> {

@@ -314,7 +314,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) if the writer has no room for such an
     /// answer: send what is in the writer, and call again with the same `input`. It cannot
-    /// happen with [`MAX_REPLY_LEN`](Self::MAX_REPLY_LEN) bytes free.
+    /// happen with [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN) bytes free.
     /// [`Closed`](WriteError::Closed) if you have written a protocol error yourself: use
     /// [`close`](Self::close).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
@@ -431,7 +431,7 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
         }
         let Some(request) = self.incoming.part(id, false) else { return Ok(Received::Handled) };
         self.refuse(writer, id, &TOO_LONG)?;
-        self.incoming.release(request);
+        self.incoming.release(request.index);
         Ok(Received::RequestTooLong { request })
     }
 

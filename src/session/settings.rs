@@ -84,7 +84,10 @@ pub(crate) struct Stored {
 }
 
 const HEARTBEAT_MS: u32 = interval(Settings::DEFAULT.heartbeat_ms);
-const RETRY_AFTER_MS: u32 = 500;
+const RETRY_AFTER_MS: u32 = match Settings::DEFAULT.retry_after_ms {
+    Some(ms) => ms,
+    None => 0,
+};
 
 /// 12 days. If a `poll` then comes 12 days late, fewer than 2³¹ ms have passed in all.
 const LONGEST: u32 = 12 * 24 * 60 * 60 * 1000;
