@@ -5,7 +5,8 @@
 //! at. It reads no clock and holds no bytes. What it knows is two tables of fixed size:
 //! `outgoing` (our requests that wait for a result) and `incoming` (the peer's that wait for
 //! an answer). `receive` takes what a reader found, `poll` does what is due, and `settings`
-//! holds what both go by. `payload` is what may be sent, and `backoff` stands alone.
+//! holds what both go by. `payload` is what may be sent, `write` chooses how, and `backoff`
+//! stands alone.
 //!
 //! For whoever changes this:
 //!
@@ -36,6 +37,7 @@ pub(crate) mod payload;
 pub(crate) mod poll;
 pub(crate) mod receive;
 pub(crate) mod settings;
+mod write;
 
 use error::SessionError;
 use incoming::IncomingTable;

@@ -12,17 +12,17 @@
 //! payload that was written in place. What lies between a public method and its body is
 //! inlined: a call with so many arguments costs more stack and instructions than it saves. The
 //! two bodies that most programs use are never inlined on a large target: inlined into one
-//! caller, a request took twice the time there, and it was the same code.
+//! caller, a request took twice the time there. For a session, `session/write.rs` chooses one.
 
 use core::fmt;
 
+use crate::WriteError;
 use crate::wire::frame::{Frame, Header, MAX_NAME_LEN, Message, VERSION_LEN};
 use crate::wire::message_type::MessageType;
 use crate::wire::value::{ErrorCode, Name, RequestId};
 use crate::write::fields::{
     put_array, put_id_and_payload, put_message, put_named, put_number, put_version,
 };
-use crate::{LARGE, WriteError};
 
 /// Encodes messages into a buffer that you provide.
 ///
@@ -375,7 +375,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a message with a name: `r`, `s` or `n`, which has no id.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn named(
+    pub(crate) fn named(
         &mut self,
         message_type: MessageType,
         id: RequestId,
@@ -401,7 +401,7 @@ impl<'b> Writer<'b> {
 
     /// Writes a message with an id and a payload: `p`, `R`, `S` or `E`.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn id_and_payload(
+    pub(crate) fn id_and_payload(
         &mut self,
         message_type: MessageType,
         id: RequestId,
@@ -441,38 +441,9 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Writes a message of a session's: any message. A large target takes the body with the
-    /// shape of the message, where there is one.
-    #[inline(always)]
-    pub(crate) fn send(
-        &mut self,
-        header: &Header,
-        name: Name<'_>,
-        payload: &[u8],
-    ) -> Result<(), WriteError> {
-        let Header { message_type, id, last, with_version, .. } = *header;
-        if LARGE && !with_version && last as usize == payload.len() {
-            match message_type {
-                MessageType::SingleRequest
-                | MessageType::StreamRequest
-                | MessageType::Notification => {
-                    return self.named(message_type, id, name, payload);
-                }
-                MessageType::StreamRequestPart
-                | MessageType::SingleResult
-                | MessageType::StreamResult
-                | MessageType::ErrorResult => {
-                    return self.id_and_payload(message_type, id, payload);
-                }
-                _ => {}
-            }
-        }
-        self.write_apart(header, name, payload)
-    }
-
-    /// [`write`](Self::write), which is not inlined where a session writes.
+    /// [`write`](Self::write) for a session, never inlined.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn write_apart(
+    pub(crate) fn write_apart(
         &mut self,
         header: &Header,
         name: Name<'_>,
