@@ -1,5 +1,5 @@
-//! A conversation over any stream of bytes: what comes goes through a parser to the session, and what the
-//! session writes goes out.
+//! A conversation over any stream of bytes: what comes goes through a parser to the session,
+//! and what the session writes goes out.
 //!
 //! For whoever changes this:
 //!
