@@ -47,6 +47,7 @@ use settings::{Settings, Stored};
 
 /// How far the conversation has come. The order is part of the code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {
     /// Both ends may make requests.
     Open,
@@ -315,13 +316,8 @@ impl<const OUT: usize, const IN: usize> defmt::Format for Session<OUT, IN> {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Session {{ phase: {=str}, requests: {=u16}, answers_owed: {=u16}, .. }}",
-            match self.phase {
-                Phase::Open => "Open",
-                Phase::Draining => "Draining",
-                Phase::Closing => "Closing",
-                Phase::Ended => "Ended",
-            },
+            "Session {{ phase: {}, requests: {=u16}, answers_owed: {=u16}, .. }}",
+            self.phase,
             self.outgoing.in_flight,
             self.incoming.owed
         );
