@@ -139,7 +139,7 @@ struct Caller<'a, R, N> {
 }
 
 impl<R: Write, N: Write> App for Caller<'_, R, N> {
-    fn event(&mut self, event: Event<'_>, link: &mut Link) -> Result<(), End> {
+    fn event(&mut self, event: Event<'_>, _: &[u8], link: &mut Link) -> Result<(), End> {
         self.takes = match link.receive(event) {
             // It is a Gotalk peer, so the notification will be read.
             Received::Opened if self.notify => return self.over(Answer::Result),

@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -62,8 +62,8 @@ pub(crate) struct Limits {
 
 /// What is done with a connection.
 pub(crate) trait App {
-    /// Takes what has come, but for payloads.
-    fn event(&mut self, event: Event<'_>, link: &mut Link) -> Result<(), End>;
+    /// Takes what has come, but for payloads. `rest` is what has come behind it.
+    fn event(&mut self, event: Event<'_>, rest: &[u8], link: &mut Link) -> Result<(), End>;
     /// Takes a piece of the payload of the latest event.
     fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link) -> Result<(), End>;
     /// Does what is due while there is room for it, and says when something is due next.
@@ -167,6 +167,22 @@ impl Link {
         }
     }
 
+    /// Sends what the peer takes now, and says whether it took something.
+    async fn flush(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<bool> {
+        if self.len == 0 {
+            return Ok(false);
+        }
+        let mut writer = Pin::new(writer);
+        let unsent = &self.buffer[..self.len];
+        let Poll::Ready(sent) =
+            poll_fn(|cx| Poll::Ready(writer.as_mut().poll_write(cx, unsent))).await
+        else {
+            return Ok(false);
+        };
+        self.sent(sent?);
+        Ok(true)
+    }
+
     fn sent(&mut self, len: usize) {
         self.buffer.copy_within(len..self.len, 0);
         self.len -= len;
@@ -202,16 +218,28 @@ pub(crate) async fn converse(
 ) -> Result<Infallible, End> {
     let mut parser = Parser::<NAME>::new();
     let (mut reader, mut writer) = tokio::io::split(stream);
+    let mut timer = pin!(sleep_until(link.start.into()));
     // When something came last, and when the peer took something or had nothing to take.
     let [mut heard, mut taken] = [link.now; 2];
     loop {
-        let due = link.due(app)?;
+        let mut due = link.due(app)?;
         let mut held_up = link.owed > 0;
+        let was_full = link.is_full();
+        // What can be sent at once is not waited for: the task then wakes once for a request.
+        if link.flush(&mut writer).await? {
+            taken = link.now;
+        }
+        if was_full && !link.is_full() {
+            due = link.now; // the application may have stopped for want of room
+        }
         let begun = parser.finish().is_err();
         let silence = if begun { limits.silence.min(limits.idle) } else { limits.idle };
         let silent = heard.saturating_add(silence);
         let unread = if link.len > 0 { taken.saturating_add(limits.unread) } else { NEVER };
-        let until = due.min(silent).min(unread).min(YEARS);
+        let until = (link.start + ms(due.min(silent).min(unread).min(YEARS))).into();
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
         let mut input = Vec::new();
         tokio::select! {
             read = read(&mut reader), if link.len < limits.waiting => {
@@ -224,7 +252,7 @@ pub(crate) async fn converse(
                 link.sent(sent?);
                 taken = link.now;
             }
-            () = sleep_until((link.start + ms(until)).into()) => {}
+            () = &mut timer => {}
         }
         link.now = link.start.elapsed().as_millis() as u64;
         if link.len == 0 {
@@ -240,7 +268,7 @@ pub(crate) async fn converse(
         while let Some(event) = parser.next_event(&mut rest)? {
             match event {
                 Event::Payload { data, remaining } => app.payload(data, remaining, link)?,
-                event => app.event(event, link)?,
+                event => app.event(event, rest, link)?,
             }
             if held_up && link.owed == 0 {
                 link.due(app)?; // at the first chance: the next payload may end with no read
