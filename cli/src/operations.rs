@@ -10,7 +10,7 @@ use gotalk::{Announced, ErrorCode, Event, Frame, Incoming, Name, Outgoing, Recei
 use serde_json::json;
 
 use crate::server::Shared;
-use crate::text::{self, Excerpt, error_json, too_long, unknown};
+use crate::text::{self, Excerpt, too_long, unknown};
 use crate::wire::{App, End, Link, NAME, NEVER};
 
 /// The wait in a retry result.
@@ -64,7 +64,9 @@ impl App for Service {
         match event {
             // The session would not say how long.
             Event::NameTooLong { id: Some(id), name_len, .. } => {
-                link.send(|_, _, writer| writer.error_result(id, &too_long(name_len, NAME)));
+                link.send(|_, _, writer| {
+                    writer.error_result(id, too_long(name_len, NAME).as_bytes())
+                });
                 return Ok(());
             }
             Event::NameTooLong { id: None, name_len, .. } => {
@@ -74,7 +76,7 @@ impl App for Service {
             Event::Frame(Frame::StreamRequest { id, .. }) => {
                 let is_second = |job: &Job| job.is_stream && job.request.id() == id;
                 if let Some(at) = self.jobs.iter().position(is_second) {
-                    self.refuse(at, &error_json("Request id is in use"), link);
+                    self.refuse(at, b"request id is in use", link);
                     self.payload = Payload::Ignored;
                     return Ok(());
                 }

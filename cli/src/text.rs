@@ -34,23 +34,17 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// The payload of an error result, as JSON: `{"error":"…"}`.
-pub(crate) fn error_json(text: &str) -> Vec<u8> {
-    serde_json::json!({ "error": text }).to_string().into_bytes()
-}
-
 /// A name for people, in quotes. It need not be text.
 pub(crate) fn name(name: gotalk::Name<'_>) -> String {
     escape::quoted(&String::from_utf8_lossy(name.as_bytes()), '"')
 }
 
 /// What to say of an operation that nobody has. Its name need not be text.
-pub(crate) fn unknown(op: gotalk::Name<'_>) -> Vec<u8> {
-    let op = String::from_utf8_lossy(op.as_bytes());
-    error_json(&format!("Unknown operation \"{op}\""))
+pub(crate) fn unknown(op: gotalk::Name<'_>) -> String {
+    format!("unknown operation \"{}\"", String::from_utf8_lossy(op.as_bytes()))
 }
 
 /// What to say of an operation whose name was not even read.
-pub(crate) fn too_long(name_len: u16, most: usize) -> Vec<u8> {
-    error_json(&format!("Operation name of {name_len} bytes; at most {most} are read"))
+pub(crate) fn too_long(name_len: u16, most: usize) -> String {
+    format!("operation name of {name_len} bytes; at most {most} are read")
 }

@@ -280,7 +280,7 @@ fn stream_fail_fails_after_a_part() {
 fn an_operation_takes_one_kind_of_request() {
     for op in ["upper", "slow", "fail", "close-me"] {
         let request = format!("s0001{:03x}{op}00000000", op.len());
-        let text = format!("{{\"error\":\"Unknown operation \\\"{op}\\\"\"}}");
+        let text = format!("unknown operation \"{op}\"");
         answer(&request, &format!("E0001{:08x}{text}", text.len()));
     }
 }

@@ -29,7 +29,7 @@ fn a_notification_is_sent_and_printed() {
 #[test]
 fn a_call_answers_nothing() {
     let (server, _peer) = serving(&[]);
-    let refused = "{\"error\":\"Unknown operation \\\"client-echo\\\"\"}";
+    let refused = "unknown operation \"client-echo\"";
     let callback = output(&["call", &server.addr, "callback", "hi"]);
     assert_eq!(callback.status.code(), Some(1));
     let told = format!("refused: a request RequestId(\"0000\")\nerror: {refused}\n");

@@ -60,7 +60,7 @@ fn the_programs_serve_and_call() {
         (&["call", addr, "echo", "-1"], 0, "-1", ""),
         (&["call", addr, "echo", "-1", "--stream"], 0, "-1", ""),
         (&["call", addr, "echo", ""], 0, "", ""),
-        (&["call", addr, "x", ""], 1, "", "error: {\"error\":\"Unknown operation \\\"x\\\"\"}\n"),
+        (&["call", addr, "x", ""], 1, "", "error: unknown operation \"x\"\n"),
     ] {
         let output = output(args);
         assert_eq!(String::from_utf8_lossy(&output.stdout), out, "{args:?}");

@@ -72,20 +72,6 @@ impl Scenario {
         type Pairs = &'static [(&'static str, &'static str)];
         let (args, names, payloads): (&[_], Pairs, Pairs) = match self.conversation.name.as_str() {
             "c-empty-result" | "o-shutdown" => return Err("no operation like it"),
-            "c-error-unknown-op" => (
-                &[],
-                &[],
-                &[
-                    (
-                        r#"unknown operation "missing""#,
-                        r#"{"error":"Unknown operation \"missing\""}"#,
-                    ),
-                    (
-                        r#"unknown operation "quote"d""#,
-                        r#"{"error":"Unknown operation \"quote\"d\""}"#,
-                    ),
-                ],
-            ),
             "c-error-handler" => (&[], &[("echo", "upper")], &[("handler says no", "boom")]),
             // Time for five refusals on a slow machine.
             "d-retry-limit" => (&["--limit", "1"], &[], &[("job 0", "2000"), ("job 1", "1")]),
