@@ -21,8 +21,6 @@ mod transport;
 mod websocket;
 mod wire;
 
-use std::cell::RefCell;
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -32,14 +30,11 @@ use std::time::{Duration, Instant};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
 
 use address::Address;
-use args::{Call, Command, Gotalk, Relay, Serve, WRONG_USE};
+use args::{Call, Command, Gotalk, Serve, WRONG_USE};
 use client::{Answer, Request};
-use inspect::{Recorder, Timed};
 use output::{Terminal, tell};
-use relay::Passing;
 use transport::Listener;
 use wire::End;
 
@@ -73,7 +68,7 @@ fn run(command: Command) -> u8 {
         }
         Command::Serve(args) => serve(&args),
         Command::Call(args) => call(&args),
-        Command::Relay(args) => relay(&args),
+        Command::Relay(args) => relay::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Gotalk::command(), "gotalk", &mut script);
@@ -217,68 +212,6 @@ async fn ask(args: &Call, request: &Request<'_>) -> u8 {
         Err(End::Unprinted(error)) => output::failed(&error),
         Err(end) => failed(format_args!("no answer: {end}")),
     }
-}
-
-fn relay(args: &Relay) -> u8 {
-    let is_standard = [&args.listen, &args.target].map(|address| *address == Address::Standard);
-    if is_standard == [true; 2] {
-        let mistake = "only one end can be the standard input and output";
-        return wrong_use("relay", ErrorKind::ArgumentConflict, mistake);
-    }
-    let mut out: Box<dyn Write> = match is_standard.contains(&true) {
-        true => Box::new(io::BufWriter::new(io::stderr())),
-        false => Box::new(io::BufWriter::new(io::stdout())),
-    };
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(format_args!("{error}")),
-    };
-    let code = runtime.block_on(pass_on(args, &mut out));
-    runtime.shutdown_background(); // it may be reading what nobody sends
-    code.unwrap_or_else(|error| output::failed(&error))
-}
-
-/// Fails if there is no writing.
-async fn pass_on(args: &Relay, out: &mut dyn Write) -> io::Result<u8> {
-    let recorder = match &args.record {
-        None => None,
-        Some(path) => {
-            let file: Box<dyn Write> = Box::new(io::BufWriter::new(File::create(path)?));
-            Some(Recorder::new(file)?)
-        }
-    };
-    let Relay { listen, target, .. } = args;
-    let ends = async {
-        let (mut listener, local) = Listener::bind(listen).await.map_err(|e| (listen, e))?;
-        tell(format_args!("{local}"));
-        let closed = || (listen, io::ErrorKind::UnexpectedEof.into());
-        let (client, _) = listener.accept().await.map_err(|e| (listen, e))?.ok_or_else(closed)?;
-        let opened = timeout(CONNECT, client.open()).await;
-        let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
-        let start = Instant::now();
-        let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
-        Ok((client, server, start))
-    };
-    let (client, server, start) = tokio::select! {
-        ends = ends => match ends {
-            Ok(ends) => ends,
-            Err::<_, (&Address, io::Error)>((address, error)) => {
-                return Ok(failed(format_args!("{address}: {error}")));
-            }
-        },
-        code = transport::interrupted() => return Ok(code),
-    };
-    let screen = Timed::new(args.json, true, out)?;
-    let passing = RefCell::new(Passing { screen, recorder, start });
-    let interrupted = tokio::select! {
-        passed = relay::relay((client, listen), (server, target), &passing) => {
-            passed?;
-            None
-        }
-        code = transport::interrupted() => Some(code),
-    };
-    let code = passing.into_inner().screen.finish()?;
-    Ok(interrupted.unwrap_or(code))
 }
 
 fn runtime() -> io::Result<Runtime> {

@@ -6,18 +6,22 @@
 //! does not read stops the other as it would without a relay.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use clap::error::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::timeout;
 
 use crate::address::Address;
+use crate::args::Relay as Args;
 use crate::inspect::{Recorder, Side, Timed};
-use crate::output::tell;
+use crate::output::{self, tell};
 use crate::serial::GOODBYE;
-use crate::transport::Stream;
+use crate::transport::{self, Listener, Stream};
+use crate::{CONNECT, failed, runtime, wrong_use};
 
 /// How much is passed on at once.
 const PIECE: usize = 16 * 1024;
@@ -26,11 +30,74 @@ const CLIENT_LINGERS: Duration = Duration::from_secs(10);
 /// How long an end may go on that is not told, as it does not see when a transport ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// Does all that is asked for, and gives the exit code.
+pub(crate) fn run(args: &Args) -> u8 {
+    let is_standard = [&args.listen, &args.target].map(|address| *address == Address::Standard);
+    if is_standard == [true; 2] {
+        let mistake = "only one end can be the standard input and output";
+        return wrong_use("relay", ErrorKind::ArgumentConflict, mistake);
+    }
+    let mut out: Box<dyn Write> = match is_standard.contains(&true) {
+        true => Box::new(io::BufWriter::new(io::stderr())),
+        false => Box::new(io::BufWriter::new(io::stdout())),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(format_args!("{error}")),
+    };
+    let code = runtime.block_on(pass_on(args, &mut out));
+    runtime.shutdown_background(); // it may be reading what nobody sends
+    code.unwrap_or_else(|error| output::failed(&error))
+}
+
+/// Fails if there is no writing.
+async fn pass_on(args: &Args, out: &mut dyn Write) -> io::Result<u8> {
+    let recorder = match &args.record {
+        None => None,
+        Some(path) => {
+            let file: Box<dyn Write> = Box::new(io::BufWriter::new(File::create(path)?));
+            Some(Recorder::new(file)?)
+        }
+    };
+    let Args { listen, target, .. } = args;
+    let ends = async {
+        let (mut listener, local) = Listener::bind(listen).await.map_err(|e| (listen, e))?;
+        tell(format_args!("{local}"));
+        let closed = || (listen, io::ErrorKind::UnexpectedEof.into());
+        let (client, _) = listener.accept().await.map_err(|e| (listen, e))?.ok_or_else(closed)?;
+        let opened = timeout(CONNECT, client.open()).await;
+        let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
+        let start = Instant::now();
+        let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
+        Ok((client, server, start))
+    };
+    let (client, server, start) = tokio::select! {
+        ends = ends => match ends {
+            Ok(ends) => ends,
+            Err::<_, (&Address, io::Error)>((address, error)) => {
+                return Ok(failed(format_args!("{address}: {error}")));
+            }
+        },
+        code = transport::interrupted() => return Ok(code),
+    };
+    let screen = Timed::new(args.json, true, out)?;
+    let passing = RefCell::new(Passing { screen, recorder, start });
+    let interrupted = tokio::select! {
+        passed = relay((client, listen), (server, target), &passing) => {
+            passed?;
+            None
+        }
+        code = transport::interrupted() => Some(code),
+    };
+    let code = passing.into_inner().screen.finish()?;
+    Ok(interrupted.unwrap_or(code))
+}
+
 /// What passes is shown, and recorded.
-pub(crate) struct Passing<'o> {
-    pub(crate) screen: Timed<'o>,
-    pub(crate) recorder: Option<Recorder<Box<dyn Write>>>,
-    pub(crate) start: Instant,
+struct Passing<'o> {
+    screen: Timed<'o>,
+    recorder: Option<Recorder<Box<dyn Write>>>,
+    start: Instant,
 }
 
 impl Passing<'_> {
@@ -45,7 +112,7 @@ impl Passing<'_> {
 }
 
 /// Passes on a conversation until it is over. It fails if it cannot be shown or recorded.
-pub(crate) async fn relay(
+async fn relay(
     client: (Stream, &Address),
     server: (Stream, &Address),
     passing: &RefCell<Passing<'_>>,
