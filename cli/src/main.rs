@@ -8,6 +8,7 @@
 mod address;
 mod args;
 mod client;
+mod colors;
 mod connect;
 mod escape;
 mod inspect;
@@ -64,7 +65,8 @@ fn run(command: Command) -> u8 {
             if let Some(mistake) = args.mistake(stdin.is_terminal()) {
                 return wrong_use("inspect", ErrorKind::ArgumentConflict, mistake);
             }
-            inspect::run(&args, &mut stdin, true, &mut io::stdout(), &mut io::stderr())
+            let (mut out, colored) = colors::screen(false);
+            inspect::run(&args, &mut stdin, true, (&mut out, colored), &mut io::stderr())
         }
         Command::Serve(args) => serve(&args),
         Command::Call(args) => call(&args),

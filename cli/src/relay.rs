@@ -17,7 +17,8 @@ use tokio::time::timeout;
 
 use crate::address::Address;
 use crate::args::Relay as Args;
-use crate::inspect::{Recorder, Side, Timed};
+use crate::colors;
+use crate::inspect::{Handshake, Look, Recorder, Side, Timed};
 use crate::output::{self, tell};
 use crate::serial::GOODBYE;
 use crate::transport::{self, Listener, Stream};
@@ -37,21 +38,20 @@ pub(crate) fn run(args: &Args) -> u8 {
         let mistake = "only one end can be the standard input and output";
         return wrong_use("relay", ErrorKind::ArgumentConflict, mistake);
     }
-    let mut out: Box<dyn Write> = match is_standard.contains(&true) {
-        true => Box::new(io::BufWriter::new(io::stderr())),
-        false => Box::new(io::BufWriter::new(io::stdout())),
-    };
+    let (out, colored) = colors::screen(is_standard.contains(&true));
+    let mut out = io::BufWriter::new(out);
+    let look = Look { json: args.json, colored, connection: None };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(format_args!("{error}")),
     };
-    let code = runtime.block_on(pass_on(args, &mut out));
+    let code = runtime.block_on(pass_on(args, look, &mut out));
     runtime.shutdown_background(); // it may be reading what nobody sends
     code.unwrap_or_else(|error| output::failed(&error))
 }
 
 /// Fails if there is no writing.
-async fn pass_on(args: &Args, out: &mut dyn Write) -> io::Result<u8> {
+async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8> {
     let recorder = match &args.record {
         None => None,
         Some(path) => {
@@ -80,8 +80,9 @@ async fn pass_on(args: &Args, out: &mut dyn Write) -> io::Result<u8> {
         },
         code = transport::interrupted() => return Ok(code),
     };
-    let screen = Timed::new(args.json, true, out)?;
-    let passing = RefCell::new(Passing { screen, recorder, start });
+    let screen = Timed::new(look, Handshake::Expected);
+    screen.heading(out)?;
+    let passing = RefCell::new(Passing { screen, out, recorder, start });
     let interrupted = tokio::select! {
         passed = relay((client, listen), (server, target), &passing) => {
             passed?;
@@ -89,13 +90,15 @@ async fn pass_on(args: &Args, out: &mut dyn Write) -> io::Result<u8> {
         }
         code = transport::interrupted() => Some(code),
     };
-    let code = passing.into_inner().screen.finish()?;
+    let Passing { screen, out, .. } = passing.into_inner();
+    let code = screen.finish(out)?;
     Ok(interrupted.unwrap_or(code))
 }
 
 /// What passes is shown, and recorded.
 struct Passing<'o> {
-    screen: Timed<'o>,
+    screen: Timed,
+    out: &'o mut dyn Write,
     recorder: Option<Recorder<Box<dyn Write>>>,
     start: Instant,
 }
@@ -107,7 +110,7 @@ impl Passing<'_> {
         if let Some(recorder) = &mut self.recorder {
             recorder.piece(side, time, bytes)?;
         }
-        self.screen.take(side, time, bytes)
+        self.screen.take(self.out, side, time, bytes)
     }
 }
 

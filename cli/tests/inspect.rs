@@ -13,6 +13,9 @@ mod address;
 #[allow(dead_code)]
 #[path = "../src/args.rs"]
 mod args;
+#[allow(dead_code)]
+#[path = "../src/colors.rs"]
+mod colors;
 #[path = "../src/escape.rs"]
 mod escape;
 #[allow(dead_code, unused_imports)]
@@ -54,7 +57,7 @@ struct Output {
 
 fn run(args: &[&str], mut stdin: impl Read) -> Output {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = inspect::run(&parse(args), &mut stdin, false, &mut out, &mut err);
+    let code = inspect::run(&parse(args), &mut stdin, false, (&mut out, false), &mut err);
     let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).expect("output is UTF-8"));
     Output { code, out, err }
 }

@@ -16,7 +16,7 @@ const BEFORE: usize = 8;
 const AFTER: usize = 7;
 
 /// How many bytes are asked for at once.
-pub(crate) const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
 
 /// A message, or the version: all of its header, and the start of its payload.
 #[derive(Debug)]
@@ -142,9 +142,20 @@ pub(crate) enum Progress {
     End(Ending),
 }
 
+/// Whether a capture begins with the version.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Handshake {
+    Expected,
+    Absent,
+    /// It does if its first byte is a digit, as no message begins with one.
+    IfThere,
+}
+
 pub(crate) struct Capture {
     source_ended: bool,
-    handshake: bool,
+    handshake: Handshake,
+    /// How many bytes are asked for at once.
+    piece: usize,
     parser: Parser<{ gotalk::MAX_NAME_LEN }>,
     /// `buffer[next..end]` is to be parsed. What stands before `next` has been, and
     /// its last bytes stay there for an excerpt.
@@ -158,13 +169,17 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    pub(crate) fn new(handshake: bool) -> Self {
+    pub(crate) fn new(handshake: Handshake, piece: usize) -> Self {
         Self {
             source_ended: false,
             handshake,
-            parser: if handshake { Parser::new() } else { Parser::new().without_handshake() },
+            piece,
+            parser: match handshake {
+                Handshake::Absent => Parser::new().without_handshake(),
+                _ => Parser::new(),
+            },
             // Behind a piece there is always room for the end of an excerpt.
-            buffer: vec![0; BEFORE + PIECE + 1 + AFTER].into(),
+            buffer: vec![0; BEFORE + piece + 1 + AFTER].into(),
             next: 0,
             end: 0,
             unfinished: None,
@@ -232,10 +247,19 @@ impl Capture {
     pub(crate) fn fill(&mut self, source: &mut dyn Read) -> io::Result<()> {
         let kept = self.next.min(BEFORE);
         self.buffer.copy_within(self.next - kept..self.next, 0);
-        let read = read(source, &mut self.buffer[kept..kept + PIECE])?;
+        let read = read(source, &mut self.buffer[kept..kept + self.piece])?;
         self.next = kept;
         self.end = kept + read;
         self.source_ended = read == 0;
+        if self.handshake == Handshake::IfThere && read > 0 {
+            self.handshake = match self.buffer[kept].is_ascii_digit() {
+                true => Handshake::Expected,
+                false => Handshake::Absent,
+            };
+            if self.handshake == Handshake::Absent {
+                self.parser = Parser::new().without_handshake();
+            }
+        }
         Ok(())
     }
 
@@ -262,7 +286,7 @@ impl Capture {
                 ErrorKind::UnexpectedEnd { missing } => Ending::Truncated {
                     missing,
                     start: self.complete,
-                    in_version: self.handshake && self.complete == 0,
+                    in_version: self.handshake != Handshake::Absent && self.complete == 0,
                     unfinished: self.unfinished.take(),
                 },
                 _ => Ending::Bad(error),

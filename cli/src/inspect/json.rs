@@ -10,10 +10,33 @@ use serde_json::Value;
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::Tally;
 use super::text::{readable, words};
-use super::{Heading, Show, Side};
+use super::{Ends, Gap, Heading, Rest, Show, Side};
 use crate::escape;
 
-pub(crate) struct Json;
+pub(crate) struct Json {
+    /// The number of the connection, if there can be several.
+    pub(crate) connection: Option<u64>,
+}
+
+impl Json {
+    fn object(&self, kind: &str, from: Option<Side>) -> Object {
+        let mut object = Object::default();
+        object.set("type", kind);
+        if let Some(connection) = self.connection {
+            object.set("connection", connection);
+        }
+        if let Some(side) = from {
+            object.set("from", side.to_string());
+        }
+        object
+    }
+
+    fn message(&self, from: Option<Side>, record: &Record) -> Object {
+        let mut object = self.object(&type_name(record.message), from);
+        describe(&mut object, record);
+        object
+    }
+}
 
 impl Show for Json {
     fn heading(&self, out: &mut dyn Write, heading: Heading) -> io::Result<()> {
@@ -22,7 +45,7 @@ impl Show for Json {
             Heading::Pair => ("unknown", "each result after its request, else that of each file"),
             Heading::Timed => ("microseconds since the start", "as each message came"),
         };
-        let mut object = Object::new("conversation", None);
+        let mut object = self.object("conversation", None);
         object.set("times", times);
         object.set("order", order);
         object.end(out)
@@ -36,7 +59,7 @@ impl Show for Json {
         record: &Record,
         remark: Option<&str>,
     ) -> io::Result<()> {
-        let mut object = message(from, record);
+        let mut object = self.message(from, record);
         if let Some(time) = time {
             object.set("time_us", time.as_micros() as u64);
         }
@@ -56,23 +79,25 @@ impl Show for Json {
         let mut object;
         match ending {
             Ending::Clean { ignored } => {
-                object = Object::new("clean", from);
+                object = self.object("clean", from);
                 object.set("offset", offset);
                 object.set("ignored", *ignored);
             }
             Ending::Truncated { missing, start, unfinished, .. } => {
-                object = Object::new("truncated", from);
+                object = self.object("truncated", from);
                 object.set("offset", offset);
                 object.set("missing", *missing);
                 object.set("message_offset", *start);
                 if let Some(record) = unfinished {
-                    let mut inner = message(None, record);
+                    let mut inner = Object::default();
+                    inner.set("type", type_name(record.message));
+                    describe(&mut inner, record);
                     inner.set("received", record.received);
                     object.object("unfinished", inner);
                 }
             }
             Ending::Bad(error) => {
-                object = Object::new("bad_input", from);
+                object = self.object("bad_input", from);
                 object.set("offset", error.offset);
                 object.set("error", error.kind.to_string());
             }
@@ -86,7 +111,7 @@ impl Show for Json {
         from: Option<Side>,
         excerpt: &Excerpt,
     ) -> io::Result<()> {
-        let mut object = Object::new("excerpt", from);
+        let mut object = self.object("excerpt", from);
         object.set("offset", excerpt.offset);
         object.set("hex", hex(&excerpt.bytes));
         object.set("mark", excerpt.mark);
@@ -95,7 +120,7 @@ impl Show for Json {
 
     fn tally(&self, out: &mut dyn Write, tally: &Tally) -> io::Result<()> {
         for stream in tally.streams.open() {
-            let mut object = Object::new("open_stream", stream.from);
+            let mut object = self.object("open_stream", stream.from);
             object.set("stream", if stream.is_request { "request" } else { "result" });
             object.id(stream.id);
             object.set("offset", stream.offset);
@@ -111,17 +136,68 @@ impl Show for Json {
             inner.set("payload_bytes", count.payload_bytes);
             types.object(&type_name(Some(message)), inner);
         }
-        let mut object = Object::new("summary", None);
+        let mut object = self.object("summary", None);
         object.set("messages", tally.messages());
         object.set("bytes", tally.bytes);
         object.set("unfollowed_stream_messages", tally.streams.unfollowed);
         object.object("by_type", types);
         object.end(out)
     }
+
+    fn gap(&self, out: &mut dyn Write, from: Side, offset: u64, gap: &Gap) -> io::Result<()> {
+        let mut object = self.object("gap", Some(from));
+        object.set("offset", offset);
+        object.set("packet", gap.packet);
+        if let Some(missing) = gap.missing {
+            object.set("missing", missing);
+        }
+        object.set("why", gap.why.as_str());
+        object.end(out)
+    }
+
+    fn connection(
+        &self,
+        out: &mut dyn Write,
+        number: u64,
+        ends: &Ends,
+        is_new: bool,
+    ) -> io::Result<()> {
+        if !is_new {
+            return Ok(()); // each line has the number
+        }
+        let mut object = self.object("connection", None);
+        object.set("connection", number);
+        object.set("client", ends.client.to_string());
+        object.set("server", ends.server.to_string());
+        if let Some(path) = &ends.websocket {
+            object.set("websocket", path.as_str());
+        }
+        object.set("start_us", u64::try_from(ends.start.as_micros()).unwrap_or(u64::MAX));
+        object.set("start_seen", ends.start_seen);
+        object.end(out)
+    }
+
+    fn rest(&self, out: &mut dyn Write, rest: &Rest) -> io::Result<()> {
+        let mut object = self.object("capture", None);
+        object.set("connections", rest.shown);
+        object.set("other_connections", rest.others);
+        object.set("named", rest.named.clone());
+        object.set("fragments", rest.fragments);
+        object.set("other_packets", rest.packets);
+        let mut links = Object::default();
+        for (kind, packets) in &rest.links {
+            links.set(&kind.to_string(), *packets);
+        }
+        object.object("unknown_link_types", links);
+        if let Some((packets, offset)) = rest.cut {
+            object.set("cut_after_packet", packets);
+            object.set("cut_at", offset);
+        }
+        object.end(out)
+    }
 }
 
-fn message(from: Option<Side>, record: &Record) -> Object {
-    let mut object = Object::new(&type_name(record.message), from);
+fn describe(object: &mut Object, record: &Record) {
     object.set("offset", record.offset);
     if let Some(id) = record.id {
         object.id(id);
@@ -153,7 +229,6 @@ fn message(from: Option<Side>, record: &Record) -> Object {
             object.set("payload_cut", true);
         }
     }
-    object
 }
 
 /// The words of the text output, joined as is usual for keys.
@@ -174,15 +249,6 @@ fn hex(bytes: &[u8]) -> String {
 struct Object(String);
 
 impl Object {
-    fn new(kind: &str, from: Option<Side>) -> Self {
-        let mut object = Self::default();
-        object.set("type", kind);
-        if let Some(side) = from {
-            object.set("from", side.to_string());
-        }
-        object
-    }
-
     fn set(&mut self, key: &str, value: impl Into<Value>) {
         self.add(key, &value.into().to_string());
     }

@@ -8,18 +8,22 @@ use std::time::Duration;
 mod capture;
 mod conversation;
 mod json;
+mod network;
 mod pair;
 mod recording;
 mod tally;
 mod text;
 mod timed;
 
-use capture::{Capture, Ending, Excerpt, Progress, Record};
+pub(crate) use capture::Handshake;
+use capture::{Capture, Ending, Excerpt, PIECE, Progress, Record};
+use network::{Ends, Rest};
 pub(crate) use recording::Recorder;
 use tally::Tally;
 pub(crate) use timed::Timed;
 
 use crate::args::Inspect as Args;
+use crate::colors::Palette;
 use crate::escape;
 use crate::output::NO_OUTPUT;
 
@@ -87,6 +91,47 @@ trait Show {
     fn excerpt(&self, out: &mut dyn Write, from: Option<Side>, excerpt: &Excerpt)
     -> io::Result<()>;
     fn tally(&self, out: &mut dyn Write, tally: &Tally) -> io::Result<()>;
+    /// That what a side sent is known no further than to `offset`.
+    fn gap(&self, out: &mut dyn Write, from: Side, offset: u64, gap: &Gap) -> io::Result<()>;
+    /// What follows is of this connection, which begins or goes on.
+    fn connection(
+        &self,
+        out: &mut dyn Write,
+        number: u64,
+        ends: &Ends,
+        is_new: bool,
+    ) -> io::Result<()>;
+    /// What was captured beside that.
+    fn rest(&self, out: &mut dyn Write, rest: &Rest) -> io::Result<()>;
+}
+
+/// How the output is to look.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Look {
+    pub(crate) json: bool,
+    pub(crate) colored: bool,
+    /// The number of the connection, if there can be several.
+    pub(crate) connection: Option<u64>,
+}
+
+impl Look {
+    fn show(self) -> Box<dyn Show> {
+        match self.json {
+            true => Box::new(json::Json { connection: self.connection }),
+            false => Box::new(text::Text { palette: Palette::new(self.colored) }),
+        }
+    }
+}
+
+/// A place in what a side sent, behind which it is not known.
+pub(crate) struct Gap {
+    /// The packet that shows it.
+    packet: u64,
+    /// How many bytes are missing, if that is known.
+    missing: Option<u64>,
+    why: String,
+    /// The side has sent what cannot be, else the capture lacks something.
+    is_bad_input: bool,
 }
 
 /// Why the inspection could not be carried through.
@@ -106,7 +151,7 @@ impl From<io::Error> for Stop {
 struct Report<'o> {
     show: &'o dyn Show,
     out: &'o mut dyn Write,
-    tally: Tally,
+    tally: &'o mut Tally,
 }
 
 impl Report<'_> {
@@ -154,11 +199,13 @@ pub(crate) fn run(
     args: &Args,
     stdin: &mut dyn Read,
     live: bool,
-    stdout: &mut dyn Write,
+    stdout: (&mut dyn Write, bool),
     stderr: &mut dyn Write,
 ) -> u8 {
+    let (stdout, colored) = stdout;
     let mut out = BufWriter::new(stdout);
-    let result = inspect(args, stdin, live, &mut out);
+    let look = Look { json: args.json, colored, connection: None };
+    let result = inspect(args, stdin, live, look, &mut out);
     let flushed = out.flush();
     match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
         Ok(code) => code,
@@ -175,44 +222,66 @@ pub(crate) fn run(
     }
 }
 
-fn inspect(args: &Args, stdin: &mut dyn Read, live: bool, out: &mut dyn Write) -> Result<u8, Stop> {
-    let show: &dyn Show = if args.json { &json::Json } else { &text::Text };
-    let handshake = !args.no_handshake;
+fn inspect(
+    args: &Args,
+    stdin: &mut dyn Read,
+    live: bool,
+    look: Look,
+    out: &mut dyn Write,
+) -> Result<u8, Stop> {
     if let (Some(client), Some(server)) = (&args.client, &args.server) {
-        let mut report = Report { show, out, tally: Tally::default() };
-        let code = pair::show(client, server, handshake, &mut report)?;
-        show.tally(report.out, &report.tally)?;
+        let (show, mut tally) = (look.show(), Tally::default());
+        let mut report = Report { show: &*show, out, tally: &mut tally };
+        let code = pair::show(client, server, handshake(args), &mut report)?;
+        show.tally(out, &tally)?;
         return Ok(code);
     }
     match &args.file {
         Some(file) if file != "-" => {
             let name = escape::plain(&file.to_string_lossy());
             match File::open(file).and_then(|file| Ok((!file.metadata()?.is_file(), file))) {
-                Ok((live, mut file)) => one(&name, &mut file, live, args, show, out),
+                Ok((live, mut file)) => one(&name, &mut file, live, args, look, out),
                 Err(error) => Err(Stop::Input { name, error }),
             }
         }
-        _ => one("the standard input", stdin, live, args, show, out),
+        _ => one("the standard input", stdin, live, args, look, out),
     }
 }
 
-/// Shows one file: one direction, or a recording of both.
+fn handshake(args: &Args) -> Handshake {
+    if args.no_handshake { Handshake::Absent } else { Handshake::Expected }
+}
+
+/// Shows one file: one direction, a recording of both, or a capture of a network.
 fn one(
     name: &str,
     source: &mut dyn Read,
     live: bool,
     args: &Args,
-    show: &dyn Show,
+    look: Look,
     out: &mut dyn Write,
 ) -> Result<u8, Stop> {
     let unread = |error| Stop::Input { name: name.to_owned(), error };
     let start = start(source).map_err(unread)?;
     let is_recording = start.get_ref().starts_with(recording::MAGIC);
+    let is_network = network::is_capture(start.get_ref());
     let mut source = start.chain(source);
+    if is_network {
+        return match network::show(&mut source, args.port, look, out) {
+            Ok(code) => Ok(code),
+            Err(network::Stop::Input(error)) => Err(unread(error)),
+            Err(network::Stop::Output(error)) => Err(Stop::Output(error)),
+        };
+    }
+    if args.port.is_some() {
+        let error = io::Error::new(ErrorKind::InvalidData, "--port is for pcap and pcapng");
+        return Err(unread(error));
+    }
     if is_recording {
-        let mut timed = Timed::new(args.json, !args.no_handshake, out)?;
-        let shown = recording::show(&mut source, &mut timed);
-        let code = timed.finish()?;
+        let mut timed = Timed::new(look, handshake(args));
+        timed.heading(out)?;
+        let shown = recording::show(&mut source, &mut timed, out);
+        let code = timed.finish(out)?;
         return match shown {
             Ok(true) => Ok(code),
             Ok(false) => Ok(if code == CLEAN { TRUNCATED } else { code }),
@@ -220,22 +289,24 @@ fn one(
             Err(recording::Stop::Output(error)) => Err(Stop::Output(error)),
         };
     }
-    let mut report = Report { show, out, tally: Tally::default() };
-    let code = capture(name, &mut source, live, !args.no_handshake, &mut report)?;
-    show.tally(report.out, &report.tally)?;
+    let (show, mut tally) = (look.show(), Tally::default());
+    let mut report = Report { show: &*show, out, tally: &mut tally };
+    let code = capture(name, &mut source, live, handshake(args), &mut report)?;
+    show.tally(out, &tally)?;
     Ok(code)
 }
 
-/// Reads until it shows whether it is a recording: once, if it is none.
+/// Reads until it shows what it is: once, if it is one direction.
 fn start(source: &mut dyn Read) -> io::Result<io::Cursor<Vec<u8>>> {
-    let (mut start, mut len) = (vec![0; capture::PIECE], 0);
+    let (mut start, mut len) = (vec![0; PIECE], 0);
+    let may_be_more = |start: &[u8]| {
+        recording::MAGIC.starts_with(start) && start != recording::MAGIC
+            || network::MAGICS.iter().any(|magic| magic.starts_with(start) && start != *magic)
+    };
     loop {
         let read = capture::read(source, &mut start[len..])?;
         len += read;
-        if read == 0
-            || len >= recording::MAGIC.len()
-            || !recording::MAGIC.starts_with(&start[..len])
-        {
+        if read == 0 || !may_be_more(&start[..len]) {
             start.truncate(len);
             return Ok(io::Cursor::new(start));
         }
@@ -247,10 +318,10 @@ fn capture(
     name: &str,
     source: &mut dyn Read,
     live: bool,
-    handshake: bool,
+    handshake: Handshake,
     report: &mut Report<'_>,
 ) -> Result<u8, Stop> {
-    let mut capture = Capture::new(handshake);
+    let mut capture = Capture::new(handshake, PIECE);
     report.heading(Heading::One)?;
     let ending = loop {
         match capture.advance() {

@@ -13,9 +13,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::capture::{self, Capture, Ending, Progress, Record};
+use super::capture::{self, Capture, Ending, Handshake, Progress, Record};
 use super::conversation::{Conversation, Turn};
-use super::{BAD_INPUT, CLEAN, Heading, Report, Side, Stop, TRUNCATED};
+use super::timed::worst;
+use super::{Heading, Report, Side, Stop};
 use crate::escape;
 
 /// How long a message waits for those of the other side that may come before it.
@@ -48,7 +49,7 @@ struct Lane {
 pub(super) fn show(
     client: &OsStr,
     server: &OsStr,
-    handshake: bool,
+    handshake: Handshake,
     report: &mut Report<'_>,
 ) -> Result<u8, Stop> {
     let (sender, pieces) = mpsc::channel();
@@ -81,8 +82,7 @@ pub(super) fn show(
     for Lane { side, capture, ending, .. } in &mut lanes {
         codes.push(report.ending(Some(*side), capture, ending.as_ref(), &mut io::empty())?);
     }
-    let worst = [BAD_INPUT, TRUNCATED].into_iter().find(|code| codes.contains(code));
-    Ok(worst.unwrap_or(CLEAN))
+    Ok(worst(&codes))
 }
 
 enum Next {
@@ -134,7 +134,7 @@ impl Lane {
     fn open(
         side: Side,
         file: &OsStr,
-        handshake: bool,
+        handshake: Handshake,
         pieces: Sender<Piece>,
     ) -> Result<Self, Stop> {
         let (name, live) = match file == "-" {
@@ -156,7 +156,7 @@ impl Lane {
             side,
             name,
             live,
-            capture: Capture::new(handshake),
+            capture: Capture::new(handshake, capture::PIECE),
             head: None,
             ending: None,
             ask,

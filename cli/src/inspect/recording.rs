@@ -45,7 +45,11 @@ pub(super) enum Stop {
 
 /// Shows a recording. `true`: it ends where it should; a relay that was killed may have left
 /// it in the middle of a piece.
-pub(super) fn show(source: impl Read, timed: &mut Timed<'_>) -> Result<bool, Stop> {
+pub(super) fn show(
+    source: impl Read,
+    timed: &mut Timed,
+    out: &mut dyn Write,
+) -> Result<bool, Stop> {
     let mut source = BufReader::new(source);
     if line(&mut source).map_err(Stop::Input)?.is_none() {
         return Ok(false);
@@ -69,7 +73,7 @@ pub(super) fn show(source: impl Read, timed: &mut Timed<'_>) -> Result<bool, Sto
                 return Ok(false);
             }
             left -= part;
-            timed.take(side, time, &bytes).map_err(Stop::Output)?;
+            timed.take(out, side, time, &bytes).map_err(Stop::Output)?;
             if is_end {
                 break;
             }

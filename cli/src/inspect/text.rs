@@ -8,13 +8,17 @@ use gotalk::{MessageType, RequestId};
 
 use super::capture::{Detail, Ending, Excerpt, Preview, Record};
 use super::tally::{Streams, Tally};
-use super::{Heading, Show, Side};
+use super::{Ends, Gap, Heading, Rest, Show, Side};
+use crate::colors::{Palette, paint};
 use crate::escape;
 
 /// How many bytes of a payload are shown when they are no text.
 const HEX_PREVIEW: usize = 16;
 
-pub(crate) struct Text;
+#[derive(Default)]
+pub(crate) struct Text {
+    pub(crate) palette: Palette,
+}
 
 impl Show for Text {
     fn heading(&self, out: &mut dyn Write, heading: Heading) -> io::Result<()> {
@@ -34,7 +38,8 @@ impl Show for Text {
             writeln!(out)?;
             from = "from    ";
         }
-        writeln!(out, "{from}    offset  type                 id          content")
+        let columns = format!("{from}    offset  type                 id          content");
+        writeln!(out, "{}", paint(self.palette.heading, columns))
     }
 
     fn record(
@@ -50,11 +55,14 @@ impl Show for Text {
         let content: Vec<String> = content(record).into_iter().chain(remark).collect();
         writeln!(
             out,
-            "{time}{}{:>10}  {:<19}  {:<10}  {}",
-            column(from),
+            "{time}{}{:>10}  {}  {}  {}",
+            self.column(from),
             record.offset,
-            words(record.message),
-            record.id.map(id).unwrap_or_default(),
+            self.kind(record.message),
+            paint(
+                self.palette.faint,
+                format_args!("{:<10}", record.id.map(id).unwrap_or_default())
+            ),
             content.join("  ")
         )
     }
@@ -73,15 +81,14 @@ impl Show for Text {
                 writeln!(out, "\n{who}ignored {} after the protocol error", count(*ignored, "byte"))
             }
             Ending::Bad(error) => {
-                writeln!(out, "\n{who}bad input at offset {}: {}", error.offset, error.kind)
+                let what = format!("bad input at offset {}: {}", error.offset, error.kind);
+                writeln!(out, "\n{who}{}", paint(self.palette.error, what))
             }
             Ending::Truncated { missing, start, in_version, unfinished } => {
                 let are = if *missing == 1 { "is" } else { "are" };
                 let missing = count(u64::from(*missing), "byte");
-                writeln!(
-                    out,
-                    "\n{who}truncated at offset {offset}: at least {missing} {are} missing"
-                )?;
+                let cut = format!("truncated at offset {offset}: at least {missing} {are} missing");
+                writeln!(out, "\n{who}{}", paint(self.palette.error, cut))?;
                 let what = if *in_version { "version" } else { "message" };
                 write!(out, "  the {what} at offset {start} is cut off ")?;
                 match unfinished {
@@ -112,7 +119,8 @@ impl Show for Text {
         writeln!(out, "{:>10}  {hex}  {text}", excerpt.offset)?;
         let under_hex = 12 + 3 * excerpt.mark;
         let under_text = 12 + hex.len() + 2 + excerpt.mark;
-        writeln!(out, "{:under_hex$}^^{:gap$}^", "", "", gap = under_text - under_hex - 2)
+        let [one, two] = ["^", "^^"].map(|mark| paint(self.palette.error, mark));
+        writeln!(out, "{:under_hex$}{two}{:gap$}{one}", "", "", gap = under_text - under_hex - 2)
     }
 
     fn tally(&self, out: &mut dyn Write, tally: &Tally) -> io::Result<()> {
@@ -127,10 +135,10 @@ impl Show for Text {
             let what = if stream.is_request { "stream request" } else { "stream result" };
             writeln!(
                 out,
-                "{}{:>10}  {what:<19}  {:<10}  {}, {}{}",
-                column(stream.from),
+                "{}{:>10}  {what:<19}  {}  {}, {}{}",
+                self.column(stream.from),
                 stream.offset,
-                id(stream.id),
+                paint(self.palette.faint, format_args!("{:<10}", id(stream.id))),
                 count(stream.parts, "part"),
                 count(stream.bytes, "byte"),
                 if stream.start_seen { "" } else { ", start not seen" }
@@ -155,10 +163,87 @@ impl Show for Text {
         let bytes = count(tally.bytes, "byte");
         writeln!(out, "{:>10}  {:<19}  {bytes} read", tally.messages(), "in all")
     }
+
+    fn gap(&self, out: &mut dyn Write, from: Side, offset: u64, gap: &Gap) -> io::Result<()> {
+        let Gap { packet, why, .. } = gap;
+        let gap = format!("no further than offset {offset}, packet {packet}: {why}");
+        writeln!(out, "\n{from}: {}", paint(self.palette.error, gap))
+    }
+
+    fn connection(
+        &self,
+        out: &mut dyn Write,
+        number: u64,
+        ends: &Ends,
+        is_new: bool,
+    ) -> io::Result<()> {
+        let mut line = format!("connection {number}: {ends}");
+        if !is_new {
+            line += ", goes on";
+        } else if let Ok(start) = u32::try_from(ends.start.as_secs()) {
+            let from = if ends.start_seen { "from" } else { "before" };
+            line += &format!(", {from} {}", date(start));
+        }
+        let gap = if is_new && number == 1 { "" } else { "\n" };
+        writeln!(out, "{gap}{}", paint(self.palette.heading, line))?;
+        if is_new { self.heading(out, Heading::Timed) } else { Ok(()) }
+    }
+
+    fn rest(&self, out: &mut dyn Write, rest: &Rest) -> io::Result<()> {
+        let mut lines = Vec::new();
+        if rest.shown == 0 {
+            lines.push("no connection that begins as Gotalk does".to_owned());
+        }
+        if rest.others > 0 {
+            let more = rest.others - rest.named.len() as u64;
+            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+            let others = count(rest.others, "other TCP connection");
+            lines.push(format!("{others}: {}{more}", rest.named.join("; ")));
+        }
+        if rest.fragments > 0 {
+            let fragments = count(rest.fragments, "fragment");
+            lines.push(format!("{fragments} of IP packets, which are not put together"));
+        }
+        if rest.packets > 0 {
+            lines.push(format!("{} without TCP", count(rest.packets, "packet")));
+        }
+        for (kind, packets) in &rest.links {
+            let packets = count(*packets, "packet");
+            lines.push(format!("{packets} of the link type {kind}, which is not read"));
+        }
+        if let Some((packets, offset)) = rest.cut {
+            let cut =
+                format!("the file ends in the middle, at offset {offset}, after packet {packets}");
+            lines.push(paint(self.palette.error, cut));
+        }
+        let gap = if rest.shown > 0 && !lines.is_empty() { "\n" } else { "" };
+        write!(out, "{gap}")?;
+        lines.iter().try_for_each(|line| writeln!(out, "{line}"))
+    }
 }
 
-fn column(from: Option<Side>) -> String {
-    from.map(|side| format!("{side:<8}")).unwrap_or_default()
+impl Text {
+    fn column(&self, from: Option<Side>) -> String {
+        let style = |side| match side {
+            Side::Client => self.palette.client,
+            Side::Server => self.palette.server,
+        };
+        from.map(|side| paint(style(side), format_args!("{side:<8}"))).unwrap_or_default()
+    }
+
+    fn kind(&self, message: Option<MessageType>) -> String {
+        use MessageType::*;
+        let palette = &self.palette;
+        let style = match message {
+            Some(SingleRequest | StreamRequest | StreamRequestPart) => palette.request,
+            Some(SingleResult | StreamResult) => palette.result,
+            Some(ErrorResult | ProtocolError) => palette.error,
+            Some(RetryResult) => palette.warning,
+            Some(Notification) => palette.notification,
+            None | Some(Heartbeat) => palette.faint,
+        };
+        paint(style, format_args!("{:<19}", words(message)))
+    }
 }
 
 /// What a message is; without a type it is the version.

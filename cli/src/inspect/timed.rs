@@ -1,17 +1,22 @@
-//! Both directions with the time when each piece came: what a relay sees, or has recorded.
-//! So the order is the real one, and nothing waits.
+//! Both directions with the time when each piece came: what a relay sees, or has recorded,
+//! and what a capture of a network has. So the order is the real one, and nothing waits.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use gotalk::MessageType;
 
-use super::capture::{Capture, PIECE, Progress};
+use super::capture::{Capture, Ending, Handshake, Progress};
 use super::tally::Tally;
-use super::{BAD_INPUT, CLEAN, Heading, Report, Show, Side, TRUNCATED, json, text};
+use super::{BAD_INPUT, CLEAN, Gap, Heading, Look, Report, Show, Side, TRUNCATED};
 
-pub(crate) struct Timed<'o> {
-    report: Report<'o>,
+/// How much is looked at at once. It is a buffer in each direction, and a capture may have
+/// thousands of connections.
+const PIECE: usize = 4096;
+
+pub(crate) struct Timed {
+    show: Box<dyn Show>,
+    tally: Tally,
     lanes: [Lane; 2],
     has_closed: bool,
 }
@@ -22,32 +27,46 @@ struct Lane {
     code: Option<u8>,
 }
 
-impl<'o> Timed<'o> {
-    pub(crate) fn new(json: bool, handshake: bool, out: &'o mut dyn Write) -> io::Result<Self> {
-        let show: &dyn Show = if json { &json::Json } else { &text::Text };
-        let mut report = Report { show, out, tally: Tally::default() };
-        report.heading(Heading::Timed)?;
-        report.out.flush()?;
-        let lane = || Lane { capture: Capture::new(handshake), code: None };
-        Ok(Self { report, lanes: [lane(), lane()], has_closed: false })
+impl Timed {
+    pub(crate) fn new(look: Look, handshake: Handshake) -> Self {
+        let lane = || Lane { capture: Capture::new(handshake, PIECE), code: None };
+        Self {
+            show: look.show(),
+            tally: Tally::default(),
+            lanes: [lane(), lane()],
+            has_closed: false,
+        }
+    }
+
+    /// What stands above the messages.
+    pub(crate) fn heading(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.show.heading(out, Heading::Timed)?;
+        out.flush()
     }
 
     /// Shows what is complete with the next bytes of a side; without any, that was its end.
     /// Behind bad input nothing is shown any more.
-    pub(crate) fn take(&mut self, side: Side, time: Duration, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn take(
+        &mut self,
+        out: &mut dyn Write,
+        side: Side,
+        time: Duration,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         let mut rest = bytes;
         loop {
             let piece = &rest[..rest.len().min(PIECE)];
             rest = &rest[piece.len()..];
-            self.piece(side, time, piece, rest)?;
+            self.piece(out, side, time, piece, rest)?;
             if rest.is_empty() {
-                return self.report.out.flush();
+                return out.flush();
             }
         }
     }
 
     fn piece(
         &mut self,
+        out: &mut dyn Write,
         side: Side,
         time: Duration,
         mut piece: &[u8],
@@ -57,23 +76,43 @@ impl<'o> Timed<'o> {
         if code.is_some() {
             return Ok(());
         }
+        let mut report = Report { show: &*self.show, out, tally: &mut self.tally };
         // All of an earlier piece has been looked at.
         capture.fill(&mut piece)?;
         loop {
             match capture.advance() {
                 Progress::Message(record) => {
                     self.has_closed |= record.message == Some(MessageType::ProtocolError);
-                    self.report.record(Some(side), Some(time), &record, None)?;
+                    report.record(Some(side), Some(time), &record, None)?;
                 }
                 Progress::NeedsInput => return Ok(()),
                 Progress::End(ending) => {
                     let ended =
-                        self.report.ending(Some(side), capture, Some(&ending), &mut following)?;
+                        report.ending(Some(side), capture, Some(&ending), &mut following)?;
                     *code = Some(ended);
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// Ends a side at a place behind which its bytes are not known, and tells so.
+    pub(crate) fn gap(&mut self, out: &mut dyn Write, side: Side, gap: &Gap) -> io::Result<()> {
+        let Lane { capture, code } = &mut self.lanes[side as usize];
+        if code.is_some() {
+            return Ok(());
+        }
+        self.show.gap(out, side, capture.offset(), gap)?;
+        capture.fill(&mut io::empty())?;
+        let ending = match capture.advance() {
+            // What is cut off there is told too.
+            Progress::End(ending @ Ending::Truncated { .. }) => Some(ending),
+            _ => None,
+        };
+        let mut report = Report { show: &*self.show, out, tally: &mut self.tally };
+        report.ending(Some(side), capture, ending.as_ref(), &mut io::empty())?;
+        *code = Some(if gap.is_bad_input { BAD_INPUT } else { TRUNCATED });
+        Ok(())
     }
 
     /// Whether one side has ended the conversation by a protocol error.
@@ -82,17 +121,24 @@ impl<'o> Timed<'o> {
     }
 
     /// Shows what all of it comes to, and gives the exit code.
-    pub(crate) fn finish(mut self) -> io::Result<u8> {
+    pub(crate) fn finish(mut self, out: &mut dyn Write) -> io::Result<u8> {
         let mut codes = Vec::new();
         for Lane { capture, code } in &mut self.lanes {
             codes.push(match code {
                 Some(code) => *code,
-                None => self.report.ending(None, capture, None, &mut io::empty())?,
+                None => {
+                    let mut report = Report { show: &*self.show, out, tally: &mut self.tally };
+                    report.ending(None, capture, None, &mut io::empty())?
+                }
             });
         }
-        self.report.show.tally(self.report.out, &self.report.tally)?;
-        self.report.out.flush()?;
-        let worst = [BAD_INPUT, TRUNCATED].into_iter().find(|code| codes.contains(code));
-        Ok(worst.unwrap_or(CLEAN))
+        self.show.tally(out, &self.tally)?;
+        out.flush()?;
+        Ok(worst(&codes))
     }
+}
+
+/// The exit code for several endings.
+pub(super) fn worst(codes: &[u8]) -> u8 {
+    [BAD_INPUT, TRUNCATED].into_iter().find(|code| codes.contains(code)).unwrap_or(CLEAN)
 }

@@ -1,0 +1,319 @@
+//! One TCP connection: its two streams, what carries Gotalk in them, and whether they are
+//! Gotalk at all.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::{Gap, Handshake, Look, Side, Timed};
+use super::frames::{Carrier, Fault};
+use super::packet::Segment;
+use super::stream::{Said, Stream};
+use crate::escape;
+
+/// How much of a connection is kept until it shows whether it is Gotalk.
+const MOST_UNDECIDED: usize = 256 * 1024;
+/// What an entry takes beside its bytes.
+const BESIDE: usize = 64;
+
+pub(super) struct Connection {
+    pub(super) ends: Ends,
+    sides: [Lane; 2],
+    state: State,
+    start: Duration,
+    /// The sequence number at the very start, if that was seen.
+    initial: Option<u32>,
+    /// The number of the first packet, and of the last.
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+/// Who talks to whom.
+#[derive(Clone)]
+pub(in crate::inspect) struct Ends {
+    pub(in crate::inspect) client: SocketAddr,
+    pub(in crate::inspect) server: SocketAddr,
+    /// The path of the WebSocket, if it is one.
+    pub(in crate::inspect) websocket: Option<String>,
+    pub(in crate::inspect) is_compressed: bool,
+    pub(in crate::inspect) start: Duration,
+    pub(in crate::inspect) start_seen: bool,
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.client, self.server)?;
+        if let Some(path) = &self.websocket {
+            write!(f, ", WebSocket {}", escape::plain(path))?;
+        }
+        if self.is_compressed {
+            f.write_str(" with permessage-deflate")?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Lane {
+    stream: Stream,
+    carrier: Carrier,
+    /// The first two bytes of Gotalk.
+    beginning: Vec<u8>,
+    has_ended: bool,
+}
+
+enum State {
+    Undecided {
+        kept: Vec<(Side, Duration, Said)>,
+        len: usize,
+    },
+    Shown {
+        number: u64,
+        timed: Box<Timed>,
+    },
+    /// It is over, or none of Gotalk: what still comes is dropped.
+    Over,
+}
+
+/// What became of a connection by a packet.
+pub(super) enum Outcome {
+    Nothing,
+    /// It is none of Gotalk, and this has just been found out or cannot be any more.
+    Other,
+    /// This is to be shown, and the exit code is known if it is over.
+    Shown {
+        number: u64,
+        is_new: bool,
+        text: Vec<u8>,
+        code: Option<u8>,
+    },
+}
+
+/// What is the same for all connections.
+pub(super) struct Rules {
+    pub(super) port: Option<u16>,
+    pub(super) look: Look,
+    /// How many connections have been shown.
+    pub(super) shown: u64,
+}
+
+impl Connection {
+    /// Begins with the first packet that is seen, if anything can.
+    pub(super) fn begin(segment: &Segment<'_>, packet: u64, time: Duration) -> Option<Self> {
+        if !segment.is_syn && segment.data.is_empty() {
+            return None;
+        }
+        let (client, server) = match segment.is_syn && segment.is_ack {
+            true => (segment.to, segment.from),
+            false => (segment.from, segment.to),
+        };
+        Some(Self {
+            ends: Ends {
+                client,
+                server,
+                websocket: None,
+                is_compressed: false,
+                start: time,
+                start_seen: segment.is_syn,
+            },
+            sides: Default::default(),
+            state: State::Undecided { kept: Vec::new(), len: 0 },
+            start: time,
+            initial: segment.is_syn.then_some(segment.sequence),
+            first: packet,
+            last: packet,
+        })
+    }
+
+    /// Whether this packet, which begins a connection, begins this one, and came twice.
+    pub(super) fn is_begun_by(&self, segment: &Segment<'_>) -> bool {
+        segment.from == self.ends.client && self.initial == Some(segment.sequence)
+    }
+
+    /// How many bytes are kept.
+    pub(super) fn kept(&self) -> usize {
+        let undecided = if let State::Undecided { len, .. } = &self.state { *len } else { 0 };
+        self.sides.iter().map(|lane| lane.stream.held()).sum::<usize>() + undecided
+    }
+
+    /// Takes the next segment.
+    pub(super) fn take(
+        &mut self,
+        segment: &Segment<'_>,
+        packet: u64,
+        time: Duration,
+        rules: &mut Rules,
+    ) -> io::Result<Outcome> {
+        if let State::Over = self.state {
+            return Ok(Outcome::Nothing);
+        }
+        let side = if segment.from == self.ends.client { Side::Client } else { Side::Server };
+        self.last = packet;
+        let mut said = Vec::new();
+        self.sides[side as usize].stream.take(segment, packet, &mut said);
+        let time = time.saturating_sub(self.start);
+        let mut said: Vec<_> = said.into_iter().map(|said| (side, said)).collect();
+        if segment.is_reset {
+            said.extend(self.stop(packet).into_iter().flat_map(|(side, mut gap)| {
+                gap.push(Said::End);
+                gap.into_iter().map(move |said| (side, said))
+            }));
+        }
+        let is_over = self.sides.iter().all(|lane| lane.stream.is_over());
+        self.goes_on(said, time, is_over, rules)
+    }
+
+    /// Ends it, as no more packets come.
+    pub(super) fn finish(&mut self, packet: u64, rules: &mut Rules) -> io::Result<Outcome> {
+        if let State::Over = self.state {
+            return Ok(Outcome::Nothing);
+        }
+        let gaps = self.stop(packet).into_iter();
+        let said = gaps.flat_map(|(side, gap)| gap.into_iter().map(move |said| (side, said)));
+        let said = said.collect();
+        self.goes_on(said, Duration::ZERO, true, rules)
+    }
+
+    fn stop(&mut self, packet: u64) -> [(Side, Vec<Said>); 2] {
+        [Side::Client, Side::Server].map(|side| {
+            let mut said = Vec::new();
+            self.sides[side as usize].stream.stop(packet, &mut said);
+            (side, said)
+        })
+    }
+
+    fn goes_on(
+        &mut self,
+        said: Vec<(Side, Said)>,
+        time: Duration,
+        is_over: bool,
+        rules: &mut Rules,
+    ) -> io::Result<Outcome> {
+        let mut text = Vec::new();
+        for (side, said) in said {
+            for said in self.unpack(side, said) {
+                match &mut self.state {
+                    State::Undecided { kept, len } => {
+                        *len +=
+                            BESIDE + if let Said::Bytes(bytes) = &said { bytes.len() } else { 0 };
+                        kept.push((side, time, said));
+                    }
+                    State::Shown { timed, .. } => show(timed, &mut text, side, time, said)?,
+                    State::Over => {}
+                }
+            }
+        }
+        let is_new = self.decide(is_over, &mut text, rules)?;
+        let is_new = match is_new {
+            Some(false) => {
+                self.sides = Default::default();
+                return Ok(Outcome::Other);
+            }
+            is_new => is_new.is_some(),
+        };
+        let State::Shown { number, .. } = self.state else { return Ok(Outcome::Nothing) };
+        let mut code = None;
+        if is_over && let State::Shown { timed, .. } = mem::replace(&mut self.state, State::Over) {
+            code = Some(timed.finish(&mut text)?);
+        }
+        Ok(Outcome::Shown { number, is_new, text, code })
+    }
+
+    /// Takes what a stream said out of what carries it.
+    fn unpack(&mut self, side: Side, said: Said) -> Vec<Said> {
+        let packet = self.last;
+        let lane = &mut self.sides[side as usize];
+        if lane.has_ended {
+            return Vec::new();
+        }
+        let Said::Bytes(bytes) = said else {
+            lane.has_ended = true;
+            return vec![said];
+        };
+        let (mut inner, mut path) = (Vec::new(), None);
+        let fault = lane.carrier.take(side, &bytes, &mut inner, &mut path).err();
+        self.ends.websocket = self.ends.websocket.take().or(path);
+        let more = 2 - lane.beginning.len();
+        lane.beginning.extend(inner.iter().take(more));
+        let mut said = Vec::new();
+        if !inner.is_empty() {
+            said.push(Said::Bytes(inner));
+        }
+        if let Some(fault) = fault {
+            lane.has_ended = true;
+            let (why, is_bad_input) = match fault {
+                Fault::Compressed => {
+                    self.ends.is_compressed = true;
+                    ("it is compressed by permessage-deflate, which is not read".to_owned(), false)
+                }
+                Fault::Wrong(why) => (why, true),
+            };
+            said.push(Said::Gap(Gap { packet, missing: None, why, is_bad_input }));
+        }
+        said
+    }
+
+    /// Whether it is Gotalk, if that is to be decided and can be: then it is shown from now on.
+    fn decide(
+        &mut self,
+        is_over: bool,
+        text: &mut Vec<u8>,
+        rules: &mut Rules,
+    ) -> io::Result<Option<bool>> {
+        let State::Undecided { kept, len } = &mut self.state else { return Ok(None) };
+        let is_known = is_over || *len > MOST_UNDECIDED;
+        let Some(is_gotalk) = is_gotalk(&self.ends, &self.sides, is_known, rules.port) else {
+            return Ok(None);
+        };
+        if !is_gotalk {
+            self.state = State::Over;
+            return Ok(Some(false));
+        }
+        let kept = mem::take(kept);
+        rules.shown += 1;
+        let handshake = match self.ends.start_seen {
+            true => Handshake::Expected,
+            false => Handshake::IfThere,
+        };
+        let look = Look { connection: Some(rules.shown), ..rules.look };
+        let mut timed = Box::new(Timed::new(look, handshake));
+        for (side, time, said) in kept {
+            show(&mut timed, text, side, time, said)?;
+        }
+        self.state = State::Shown { number: rules.shown, timed };
+        Ok(Some(true))
+    }
+}
+
+/// By a port that is given; else one side must begin with version 1, and the other with what
+/// can be a version, or say nothing. None: it does not show yet.
+fn is_gotalk(ends: &Ends, sides: &[Lane; 2], is_known: bool, port: Option<u16>) -> Option<bool> {
+    if let Some(port) = port {
+        return Some([ends.client, ends.server].iter().any(|end| end.port() == port));
+    }
+    let beginnings = [0, 1].map(|side| sides[side].beginning.as_slice());
+    if !beginnings.iter().all(|beginning| beginning.iter().all(u8::is_ascii_hexdigit)) {
+        return Some(false);
+    }
+    let is_complete = |lane: &Lane| lane.beginning.len() == 2 || lane.has_ended || is_known;
+    if !sides.iter().all(is_complete) {
+        return None;
+    }
+    Some(beginnings.contains(&b"01".as_slice()) && beginnings.iter().all(|it| it.len() != 1))
+}
+
+fn show(
+    timed: &mut Timed,
+    text: &mut Vec<u8>,
+    side: Side,
+    time: Duration,
+    said: Said,
+) -> io::Result<()> {
+    match said {
+        Said::Bytes(bytes) => timed.take(text, side, time, &bytes),
+        Said::End => timed.take(text, side, time, &[]),
+        Said::Gap(gap) => timed.gap(text, side, &gap),
+    }
+}

@@ -1,0 +1,211 @@
+//! What was captured of a network, in a pcap or pcapng file: the Gotalk connections in it.
+//!
+//! `file` reads packets, `packet` finds the part of a TCP stream in one, `stream` puts a
+//! stream together, `frames` takes it out of a WebSocket, and `connection` decides whether it
+//! is Gotalk. All is shown as it comes, in the order of time; connections that talk at the
+//! same time take turns. What is known of each is bounded, and so is how many are followed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+mod connection;
+mod file;
+mod frames;
+mod packet;
+mod stream;
+
+pub(super) use connection::Ends;
+use connection::{Connection, Outcome, Rules};
+pub(super) use file::MAGICS;
+use file::Packets;
+use packet::{Content, Segment};
+
+use super::timed::worst;
+use super::{CLEAN, Look, Show, TRUNCATED};
+
+/// How many connections are followed at once. Those that said nothing for longest are ended
+/// to make room.
+const MOST_CONNECTIONS: usize = 4096;
+
+/// How many bytes all of them may keep, for what is out of order or not decided.
+const MOST_KEPT: usize = 64 << 20;
+
+/// How many of the other connections are named.
+const NAMED: usize = 3;
+
+/// How many kinds of networks that are not known are told apart.
+const MOST_LINK_TYPES: usize = 16;
+
+/// Why a capture is shown no further.
+pub(super) enum Stop {
+    Input(io::Error),
+    Output(io::Error),
+}
+
+/// How many connections of Gotalk there were, and what is in a capture beside them.
+#[derive(Default)]
+pub(super) struct Rest {
+    pub(super) shown: u64,
+    /// TCP connections, and the first of them.
+    pub(super) others: u64,
+    pub(super) named: Vec<String>,
+    /// Packets without TCP, or with too little of it.
+    pub(super) packets: u64,
+    pub(super) fragments: u64,
+    /// Packets by their link type.
+    pub(super) links: BTreeMap<i32, u64>,
+    /// The file ends in the middle, behind so many packets, at an offset.
+    pub(super) cut: Option<(u64, u64)>,
+}
+
+pub(super) fn is_capture(start: &[u8]) -> bool {
+    MAGICS.iter().any(|magic| start.starts_with(magic))
+}
+
+/// Shows all of it, and gives the exit code.
+pub(super) fn show(
+    source: &mut dyn Read,
+    port: Option<u16>,
+    look: Look,
+    out: &mut dyn Write,
+) -> Result<u8, Stop> {
+    let mut network = Network {
+        connections: HashMap::new(),
+        rules: Rules { port, look, shown: 0 },
+        rest: Rest::default(),
+        kept: 0,
+        last: 0,
+        codes: Vec::new(),
+        show: look.show(),
+        out,
+    };
+    let mut packets = Packets::new(source);
+    let mut last = 0;
+    let read = loop {
+        let packet = match packets.next() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(Stop::Input(error)),
+        };
+        last = packet.number;
+        match packet::content(&packet) {
+            Content::Segment(segment) => {
+                network.segment(&segment, packet.number, packet.time).map_err(Stop::Output)?
+            }
+            Content::Fragment => network.rest.fragments += 1,
+            Content::Other => network.rest.packets += 1,
+            Content::UnknownLink(kind) => {
+                let links = &mut network.rest.links;
+                if links.len() < MOST_LINK_TYPES || links.contains_key(&kind) {
+                    *links.entry(kind).or_default() += 1;
+                }
+            }
+        }
+    };
+    network.rest.cut = packets.cut.map(|cut| (cut.after_packet, cut.offset));
+    let code = network.finish(last).map_err(Stop::Output)?;
+    read.map(|()| code)
+}
+
+struct Network<'o> {
+    /// By both addresses, the lower one first.
+    connections: HashMap<[SocketAddr; 2], Connection>,
+    rules: Rules,
+    rest: Rest,
+    /// How many bytes the connections keep.
+    kept: usize,
+    /// The connection that was shown last.
+    last: u64,
+    codes: Vec<u8>,
+    show: Box<dyn Show>,
+    out: &'o mut dyn Write,
+}
+
+impl Network<'_> {
+    fn segment(&mut self, segment: &Segment<'_>, packet: u64, time: Duration) -> io::Result<()> {
+        let mut key = [segment.from, segment.to];
+        key.sort();
+        let is_first = segment.is_syn && !segment.is_ack;
+        if is_first
+            && let Some(old) = self.connections.get(&key)
+            && !old.is_begun_by(segment)
+        {
+            self.end(key, packet)?;
+        }
+        if !self.connections.contains_key(&key) {
+            let Some(connection) = Connection::begin(segment, packet, time) else { return Ok(()) };
+            if self.connections.len() >= MOST_CONNECTIONS {
+                self.make_room(packet)?;
+            }
+            self.connections.insert(key, connection);
+        }
+        let Some(connection) = self.connections.get_mut(&key) else { return Ok(()) };
+        self.kept -= connection.kept();
+        let outcome = connection.take(segment, packet, time, &mut self.rules)?;
+        self.kept += connection.kept();
+        if !matches!(outcome, Outcome::Nothing) {
+            let ends = connection.ends.clone();
+            self.tell(outcome, &ends)?;
+        }
+        if self.kept > MOST_KEPT {
+            self.make_room(packet)?;
+        }
+        Ok(())
+    }
+
+    /// Ends half of the connections: those that were silent longest.
+    fn make_room(&mut self, packet: u64) -> io::Result<()> {
+        let mut ages: Vec<_> = self.connections.iter().map(|(key, it)| (it.last, *key)).collect();
+        ages.sort();
+        for (_, key) in ages.into_iter().take(self.connections.len().div_ceil(2)) {
+            self.end(key, packet)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, key: [SocketAddr; 2], packet: u64) -> io::Result<()> {
+        let Some(mut connection) = self.connections.remove(&key) else { return Ok(()) };
+        self.kept -= connection.kept();
+        let outcome = connection.finish(packet, &mut self.rules)?;
+        self.tell(outcome, &connection.ends)
+    }
+
+    fn tell(&mut self, outcome: Outcome, ends: &Ends) -> io::Result<()> {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Other => {
+                self.rest.others += 1;
+                if self.rest.named.len() < NAMED {
+                    self.rest.named.push(ends.to_string());
+                }
+            }
+            Outcome::Shown { number, is_new, text, code } => {
+                self.codes.extend(code);
+                if is_new || self.last != number && !text.is_empty() {
+                    self.show.connection(self.out, number, ends, is_new)?;
+                    self.last = number;
+                }
+                self.out.write_all(&text)?;
+                self.out.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, packet: u64) -> io::Result<u8> {
+        let mut keys: Vec<_> = self.connections.iter().map(|(key, it)| (it.first, *key)).collect();
+        keys.sort();
+        for (_, key) in keys {
+            self.end(key, packet)?;
+        }
+        self.rest.shown = self.rules.shown;
+        if self.rest.cut.is_some() {
+            self.codes.push(TRUNCATED);
+        }
+        self.show.rest(self.out, &self.rest)?;
+        self.out.flush()?;
+        Ok(if self.codes.is_empty() { CLEAN } else { worst(&self.codes) })
+    }
+}
