@@ -16,6 +16,7 @@ mod operations;
 mod output;
 mod relay;
 mod serial;
+mod serve;
 mod server;
 mod text;
 mod transport;
@@ -24,8 +25,6 @@ mod wire;
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
@@ -33,10 +32,9 @@ use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
 
 use address::Address;
-use args::{Call, Command, Gotalk, Serve, WRONG_USE};
+use args::{Call, Command, Gotalk, WRONG_USE};
 use client::{Answer, Request};
 use output::{Terminal, tell};
-use transport::Listener;
 use wire::End;
 
 /// The bytes in a part of a streamed request.
@@ -68,7 +66,7 @@ fn run(command: Command) -> u8 {
             let (mut out, colored) = colors::screen(false);
             inspect::run(&args, &mut stdin, true, (&mut out, colored), &mut io::stderr())
         }
-        Command::Serve(args) => serve(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Call(args) => call(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Completions { shell } => {
@@ -98,56 +96,6 @@ fn wrong_use(subcommand: &str, kind: ErrorKind, what: impl std::fmt::Display) ->
         None => gotalk.error(kind, what),
     };
     explain(&error)
-}
-
-fn serve(args: &Serve) -> u8 {
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(format_args!("{}: {error}", args.address)),
-    };
-    let code = runtime.block_on(async {
-        let (listener, local) = match Listener::bind(&args.address).await {
-            Ok(bound) => bound,
-            Err(error) => return failed(format_args!("{}: {error}", args.address)),
-        };
-        let lines = printer(args.address == Address::Standard);
-        let _ = lines.try_send(local.to_string());
-        let mut limits = server::Limits {
-            requests: args.limit,
-            idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
-            version: args.speak,
-            says_goodbye: args.address.is_serial(),
-            ..Default::default()
-        };
-        limits.settings.streams = args.streams;
-        if limits.says_goodbye {
-            limits.settings = wire::on_a_line(limits.settings);
-        }
-        let shared = server::Shared { limits, lines };
-        tokio::select! {
-            () = server::serve(listener, shared) => 0,
-            // Its file is to be removed.
-            code = transport::interrupted(), if matches!(local, Address::Unix(_)) => code,
-        }
-    });
-    runtime.shutdown_background(); // it may be reading what nobody sends
-    code
-}
-
-/// One thread prints, so that a terminal that is stopped, or a pipe that nobody reads,
-/// stops no connection: lines that find no room are dropped.
-fn printer(to_stderr: bool) -> mpsc::SyncSender<String> {
-    let (lines, printed) = mpsc::sync_channel::<String>(1024);
-    thread::spawn(move || {
-        for line in printed {
-            if to_stderr {
-                tell(format_args!("{line}"));
-            } else {
-                let _ = writeln!(io::stdout(), "{line}");
-            }
-        }
-    });
-    lines
 }
 
 fn call(args: &Call) -> u8 {
