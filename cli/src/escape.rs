@@ -2,6 +2,8 @@
 //! tool: a character that could drive a terminal, turn the direction of the line, or
 //! stand there unseen is shown as its escape.
 
+use gotalk::RequestId;
+
 /// Whether a character is only ever shown as its escape: control characters, those that
 /// end a line or a paragraph, those of annotations, and all that Unicode calls
 /// Default_Ignorable_Code_Point, which the bidirectional controls belong to.
@@ -36,6 +38,17 @@ pub(crate) fn quoted(text: &str, quote: char) -> String {
     }
     quoted.push(quote);
     quoted
+}
+
+/// The id of a request: as text where that can be read; it has four characters then, and hex
+/// has ten.
+pub(crate) fn id(id: RequestId) -> String {
+    readable(id).unwrap_or_else(|| format!("0x{:08x}", u32::from_be_bytes(*id.as_bytes())))
+}
+
+pub(crate) fn readable(id: RequestId) -> Option<String> {
+    let bytes = id.as_bytes();
+    bytes.iter().all(u8::is_ascii_graphic).then(|| bytes.map(char::from).iter().collect())
 }
 
 /// Adds the character, or its escape.

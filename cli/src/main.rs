@@ -12,6 +12,7 @@ mod colors;
 mod connect;
 mod escape;
 mod inspect;
+mod json;
 mod operations;
 mod output;
 mod relay;

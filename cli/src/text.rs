@@ -16,6 +16,19 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
+    pub(crate) fn is_cut(&self) -> bool {
+        self.len > self.kept.len() as u64
+    }
+
+    /// The length of the whole payload.
+    pub(crate) fn size(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) fn preview(&self) -> Preview<'_> {
+        Preview::new(&self.kept, self.is_cut())
+    }
+
     /// Takes the next piece. However much comes, the memory is bounded.
     pub(crate) fn push(&mut self, data: &[u8]) {
         let room = KEPT - self.kept.len();
@@ -47,4 +60,27 @@ pub(crate) fn unknown(op: gotalk::Name<'_>) -> String {
 /// What to say of an operation whose name was not even read.
 pub(crate) fn too_long(name_len: u16, most: usize) -> String {
     format!("operation name of {name_len} bytes; at most {most} are read")
+}
+
+/// The start of a payload in the form that suits it.
+pub(crate) enum Preview<'a> {
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Preview<'a> {
+    pub(crate) fn new(start: &'a [u8], is_cut: bool) -> Self {
+        let text = match std::str::from_utf8(start) {
+            Ok(text) => Some(text),
+            Err(error) if error.error_len().is_none() && is_cut => {
+                std::str::from_utf8(&start[..error.valid_up_to()]).ok()
+            }
+            Err(_) => None,
+        };
+        let unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        match text {
+            Some(text) if !text.contains(unprintable) => Self::Text(text),
+            _ => Self::Bytes(start),
+        }
+    }
 }

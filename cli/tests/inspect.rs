@@ -21,9 +21,14 @@ mod escape;
 #[allow(dead_code, unused_imports)]
 #[path = "../src/inspect/mod.rs"]
 mod inspect;
+#[path = "../src/json.rs"]
+mod json;
 #[allow(dead_code)]
 #[path = "../src/output.rs"]
 mod output;
+#[allow(dead_code)]
+#[path = "../src/text.rs"]
+mod text;
 
 #[path = "inspect/conversation.rs"]
 mod conversation;

@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind as IoErrorKind, Read};
 
 use gotalk::{Error, ErrorCode, ErrorKind, Event, Frame, MessageType, Parser, RequestId};
 
+use crate::text::Preview;
+
 /// How many bytes of a payload are kept to be shown.
 pub(crate) const PREVIEW: usize = 64;
 
@@ -52,12 +54,6 @@ pub(crate) enum Detail {
     NameTooLong(u16),
 }
 
-/// The start of a payload in the form that suits it.
-pub(crate) enum Preview<'a> {
-    Text(&'a str),
-    Bytes(&'a [u8]),
-}
-
 impl Record {
     fn new(offset: u64, message: Option<MessageType>, detail: Detail) -> Self {
         let (id, name, size) = (None, None, None);
@@ -99,18 +95,7 @@ impl Record {
     /// Text if it is UTF-8 without control characters other than those of lines and
     /// tabs. A character that is cut in the middle is left out.
     pub(crate) fn preview(&self) -> Preview<'_> {
-        let text = match std::str::from_utf8(&self.start) {
-            Ok(text) => Some(text),
-            Err(error) if error.error_len().is_none() && self.is_cut() => {
-                std::str::from_utf8(&self.start[..error.valid_up_to()]).ok()
-            }
-            Err(_) => None,
-        };
-        let unprintable = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-        match text {
-            Some(text) if !text.contains(unprintable) => Preview::Text(text),
-            _ => Preview::Bytes(&self.start),
-        }
+        Preview::new(&self.start, self.is_cut())
     }
 }
 

@@ -1,17 +1,14 @@
 //! The output for programs: one JSON object a line, told apart by `type`.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use gotalk::{MessageType, RequestId};
-use serde_json::Value;
-
-use super::capture::{Detail, Ending, Excerpt, Preview, Record};
+use super::capture::{Detail, Ending, Excerpt, Record};
 use super::tally::Tally;
-use super::text::{readable, words};
+use super::text::words;
 use super::{Ends, Gap, Heading, Rest, Show, Side};
-use crate::escape;
+use crate::json::{Object, hex};
+use gotalk::MessageType;
 
 pub(crate) struct Json {
     /// The number of the connection, if there can be several.
@@ -20,8 +17,7 @@ pub(crate) struct Json {
 
 impl Json {
     fn object(&self, kind: &str, from: Option<Side>) -> Object {
-        let mut object = Object::default();
-        object.set("type", kind);
+        let mut object = Object::new(kind);
         if let Some(connection) = self.connection {
             object.set("connection", connection);
         }
@@ -203,10 +199,7 @@ fn describe(object: &mut Object, record: &Record) {
         object.id(id);
     }
     if let Some(name) = &record.name {
-        match std::str::from_utf8(name) {
-            Ok(name) => object.set("name", name),
-            Err(_) => object.set("name_hex", hex(name)),
-        }
+        object.name(name);
     }
     match record.detail {
         Detail::None => {}
@@ -221,68 +214,11 @@ fn describe(object: &mut Object, record: &Record) {
     }
     if let Some(size) = record.size {
         object.set("size", size);
-        match record.preview() {
-            Preview::Text(text) => object.set("payload", text),
-            Preview::Bytes(bytes) => object.set("payload_hex", hex(bytes)),
-        }
-        if record.is_cut() {
-            object.set("payload_cut", true);
-        }
+        object.payload(&record.preview(), record.is_cut());
     }
 }
 
 /// The words of the text output, joined as is usual for keys.
 fn type_name(message: Option<MessageType>) -> String {
     words(message).replace(' ', "_")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}
-
-/// A JSON object in the making, without its braces: its keys stay in the order in which
-/// they come.
-#[derive(Default)]
-struct Object(String);
-
-impl Object {
-    fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.add(key, &value.into().to_string());
-    }
-
-    fn object(&mut self, key: &str, inner: Self) {
-        self.add(key, &format!("{{{}}}", inner.0));
-    }
-
-    fn add(&mut self, key: &str, json: &str) {
-        let comma = if self.0.is_empty() { "" } else { "," };
-        let _ = write!(self.0, "{comma}{}:{json}", Value::from(key));
-    }
-
-    /// Always in hex, so that it is one thing to compare; as text too where it can
-    /// be read.
-    fn id(&mut self, id: RequestId) {
-        self.set("id", hex(id.as_bytes()));
-        if let Some(text) = readable(id) {
-            self.set("id_text", text);
-        }
-    }
-
-    /// One line. What must not reach a terminal is escaped here too; it can only stand
-    /// in strings, so the value stays the same.
-    fn end(self, out: &mut dyn Write) -> io::Result<()> {
-        let mut line = String::new();
-        for c in self.0.chars() {
-            match escape::is_hidden(c) {
-                true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-                    let _ = write!(line, "\\u{unit:04x}");
-                }),
-                false => line.push(c),
-            }
-        }
-        writeln!(out, "{{{line}}}")
-    }
 }

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use gotalk::{MessageType, RequestId};
+use gotalk::MessageType;
 
-use super::capture::{Detail, Ending, Excerpt, Preview, Record};
+use super::capture::{Detail, Ending, Excerpt, Record};
 use super::tally::{Streams, Tally};
 use super::{Ends, Gap, Heading, Rest, Show, Side};
 use crate::colors::{Palette, paint};
-use crate::escape;
+use crate::escape::{self, id};
+use crate::text::Preview;
 
 /// How many bytes of a payload are shown when they are no text.
 const HEX_PREVIEW: usize = 16;
@@ -290,16 +291,6 @@ fn content(record: &Record) -> Vec<String> {
         fields.push(start + if cut { " ..." } else { "" });
     }
     fields
-}
-
-/// As text where that can be read; it has four characters then, and hex has ten.
-fn id(id: RequestId) -> String {
-    readable(id).unwrap_or_else(|| hex(id.as_bytes()))
-}
-
-pub(crate) fn readable(id: RequestId) -> Option<String> {
-    let bytes = id.as_bytes();
-    bytes.iter().all(u8::is_ascii_graphic).then(|| bytes.map(char::from).iter().collect())
 }
 
 /// In single quotes, since JSON is full of double ones.
