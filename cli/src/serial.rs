@@ -37,6 +37,7 @@ pub(crate) struct Serial {
 /// As the host.
 pub(crate) async fn connect(path: &str, baud: u32) -> io::Result<Serial> {
     let mut port = SerialPort::open(path, baud)?;
+    port.discard_input_buffer()?; // what nobody has read is no answer
     // A device that waits for a host answers. One that does not may not be listening yet, as
     // behind an emulator that looks once a second whether the line is open.
     for _ in 0..ATTEMPTS {

@@ -287,7 +287,8 @@ fn a_serial_line_is_told_the_end() {
     assert_eq!(code, Some(0), "{shown}");
     assert_eq!(shown.matches("  version  ").count(), 2, "{shown}");
 
-    // And if the device ends it, that is the end.
+    // And if the device ends it, that is the end. What nobody has read is no sign of it.
+    device.write_all(b"h000000000000").unwrap();
     let relay = Program::relay(&["127.0.0.1:0", &at]);
     let mut client = connect(&relay.addr);
     hears(&mut device, b"f00000000");
