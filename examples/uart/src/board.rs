@@ -35,28 +35,21 @@ const NVIC_ISER0: Register = Register(0xe000_e100);
 const RCGC1: Register = Register(0x400f_e104);
 const RCGC2: Register = Register(0x400f_e108);
 const GPIO_A: usize = 0x4000_4000;
-const GPIO_F: usize = 0x4002_5000;
 const AFSEL: usize = 0x420;
 const DEN: usize = 0x51c;
-const DIR: usize = 0x400;
-
-/// The address has the mask of the pins that are written: here pin 0, the LED.
-const LED: Register = Register(GPIO_F + (1 << 2));
 
 static MILLIS: AtomicU32 = AtomicU32::new(0);
 
-/// Starts the clock, and connects UART0 and the LED with their pins.
+/// Starts the clock, and connects UART0 with its pins.
 pub fn init() {
     SYST_RVR.write(CLOCK_HZ / 1000 - 1);
     SYST_CVR.write(0);
     SYST_CSR.write(0b111); // the processor's clock, with an interrupt, on
     RCGC1.set(1); // UART0
-    RCGC2.set(1 | 1 << 5); // ports A and F
-    RCGC2.read(); // a port can be used some clocks later
+    RCGC2.set(1); // port A
+    RCGC2.read(); // it can be used some clocks later
     Register(GPIO_A + AFSEL).set(0b11);
     Register(GPIO_A + DEN).set(0b11);
-    Register(GPIO_F + DIR).set(1);
-    Register(GPIO_F + DEN).set(1);
     NVIC_ISER0.write(1 << 5); // UART0
 }
 
@@ -71,13 +64,18 @@ pub fn sleep() {
     unsafe { asm!("wfi", options(nomem, nostack)) }
 }
 
-pub fn set_led(on: bool) {
-    LED.write(on.into());
+/// In thousandths of a degree.
+pub struct Celsius(u32);
+
+impl fmt::Display for Celsius {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+    }
 }
 
 /// There is no sensor on the board.
-pub fn millicelsius() -> u32 {
-    21_500
+pub fn temperature() -> Celsius {
+    Celsius(21_500)
 }
 
 /// A line to the debugger or the emulator, by semihosting. Without either of them a Cortex-M

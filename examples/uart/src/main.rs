@@ -1,16 +1,10 @@
-//! Firmware that talks Gotalk over a UART: for the board `lm3s6965evb`, which has a Cortex-M3
-//! and which the emulator knows.
+//! Firmware that talks Gotalk over a UART, for the board `lm3s6965evb`, which has a Cortex-M3
+//! and which the emulator knows. `README.md` says how to try it, and what to change for another
+//! board; all that is special about this one is in `board.rs` and `uart.rs`.
 //!
-//! ```sh
-//! cargo build --release --target thumbv7m-none-eabi
-//! qemu-system-arm -M lm3s6965evb -display none -monitor none -serial pty -semihosting \
-//!   -kernel target/thumbv7m-none-eabi/release/gotalk-uart
-//! ```
-//!
-//! To the host it offers `temperature`, `led` (`true` or `false`), and `watch` (a number), which
-//! sends the temperature so many times, while other requests go on. It asks the host for the
-//! `time`, and sends heartbeats. Everything that is special about the board is in `board.rs`
-//! and `uart.rs`.
+//! The host can ask for the `temperature`, and for `watch` with a number, which streams the
+//! temperature so many times while other requests go on. The device asks the host for the
+//! `time`, sends heartbeats, and logs the notifications of the host.
 //!
 //! # A line that never hangs up
 //!
@@ -50,7 +44,6 @@ use gotalk::{
     Assembler, Due, ErrorCode, Incoming, MAX_REPLY_LEN, MessageType, Received, Session,
     SessionError, Settings, Writer,
 };
-use uart::Uart;
 
 const SETTINGS: Settings = Settings {
     heartbeat_ms: Some(1_000),
@@ -60,8 +53,8 @@ const SETTINGS: Settings = Settings {
 };
 const SILENCE_MS: u32 = 100;
 const WATCH_MS: u32 = 200;
-/// The longest answer: an error result with a text of 24 bytes.
-const MAX_ANSWER: usize = MessageType::ErrorResult.header_len(0) + 24;
+/// The longest answer: a retry result with a text of 13 bytes.
+const MAX_ANSWER: usize = MessageType::RetryResult.header_len(0) + 13;
 
 /// A `watch` that has parts to come.
 struct Watch {
@@ -72,15 +65,15 @@ struct Watch {
 
 fn main() -> ! {
     board::init();
-    let mut uart = Uart::new();
+    uart::init();
     let mut assembler = Assembler::new();
     let mut session = Session::new(SETTINGS);
     log!("ready");
     loop {
-        if let Err(error) = converse(&mut uart, &mut assembler, &mut session) {
+        if let Err(error) = converse(&mut assembler, &mut session) {
             log!("{error}"); // the host finds out by rule 3
         }
-        uart.wait_for_silence(SILENCE_MS);
+        uart::wait_for_silence(SILENCE_MS);
         assembler.reset();
         session.reset();
         log!("ready for a new conversation");
@@ -89,7 +82,6 @@ fn main() -> ! {
 
 /// Serves the host until the conversation ends.
 fn converse(
-    uart: &mut Uart,
     assembler: &mut Assembler<32, 16>,
     session: &mut Session<1, 2>,
 ) -> Result<(), SessionError> {
@@ -102,22 +94,22 @@ fn converse(
         // Rule 1. An error closes the session, and goes out whether the host was there or not.
         if host_is_there || !session.is_open() {
             let watch_ms = go_on(&mut watch, session, &mut writer)?;
-            send(uart, &mut writer);
+            send(&mut writer);
             while let Some(due) = session.poll(board::now(), &mut writer)? {
                 match due {
                     Due::Close => {
-                        send(uart, &mut writer);
+                        send(&mut writer);
                         return Ok(());
                     }
                     Due::TimedOut(_) => log!("the host does not tell the time"),
                     Due::Lost(_) => {}
                 }
             }
-            send(uart, &mut writer);
+            send(&mut writer);
             wait_ms = [watch_ms, session.wait_ms(board::now())].into_iter().flatten().min();
         }
 
-        let Ok(len) = uart.read(&mut rx, wait_ms) else {
+        let Ok(len) = uart::read(&mut rx, wait_ms) else {
             log!("a fault of the line");
             session.close(ErrorCode::ABNORMAL);
             continue;
@@ -132,20 +124,15 @@ fn converse(
                     host_is_there = true;
                     session.request(board::now(), &mut writer, "time", "null")?;
                 }
-                Received::Request { request, op, payload } => match (op.as_bytes(), payload) {
-                    (b"temperature", _) => {
-                        let millis = board::millicelsius();
-                        let json = format_args!("{}.{:03}", millis / 1000, millis % 1000);
+                Received::Request { request, op, payload } => match op.as_bytes() {
+                    b"temperature" => {
+                        let json = format_args!("{}", board::temperature());
                         session.respond(&mut writer, request, json)?;
                     }
-                    (b"led", b"true" | b"false") => {
-                        board::set_led(payload == b"true");
-                        session.respond(&mut writer, request, payload)?;
-                    }
-                    (b"watch", _) if watch.is_some() => {
+                    b"watch" if watch.is_some() => {
                         session.respond_retry(&mut writer, request, WATCH_MS, "one at a time")?;
                     }
-                    (b"watch", _) => match number(payload) {
+                    b"watch" => match number(payload) {
                         Some(parts) => watch = Some(Watch { request, parts, at: board::now() }),
                         None => session.respond_error(&mut writer, request, "how many times?")?,
                     },
@@ -155,10 +142,13 @@ fn converse(
                     Some(unix_s) => session.set_clock(board::now(), unix_s), // for heartbeats
                     None => log!("that is no time"),
                 },
+                Received::Notification { name, payload } => {
+                    log!("{name}: {}", payload.escape_ascii());
+                }
                 Received::Closed { code } => log!("the host ends the conversation: {code}"),
                 _ => {} // what needs no answer
             }
-            send(uart, &mut writer); // so that the next answer has room
+            send(&mut writer); // so that the next answer has room
         }
     }
 }
@@ -182,16 +172,14 @@ fn go_on(
         *watch = None;
         return Ok(None);
     }
-    let millis = board::millicelsius();
-    let json = format_args!("{}.{:03}", millis / 1000, millis % 1000);
-    session.respond_part(writer, *request, json)?;
+    session.respond_part(writer, *request, format_args!("{}", board::temperature()))?;
     *parts -= 1;
     *at = at.wrapping_add(WATCH_MS);
     Ok(Some(0))
 }
 
-fn send(uart: &mut Uart, writer: &mut Writer<'_>) {
-    uart.write_all(writer.as_bytes());
+fn send(writer: &mut Writer<'_>) {
+    uart::write_all(writer.as_bytes());
     writer.clear();
 }
 
