@@ -1,20 +1,22 @@
-//! The operations that `gotalk serve` has, as one connection sees them.
+//! The operations that `gotalk serve` has, as one connection sees them: commands, if there are
+//! any, and otherwise those that are built in.
 //!
 //! An echo of any size passes through piece by piece. Every other payload is kept until it
 //! is complete, in a [`Job`], which lives until the request has its answer.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use gotalk::{Announced, ErrorCode, Event, Frame, Incoming, Name, Outgoing, Received};
 use serde_json::json;
 
+use crate::command::{RETRY_MS, Running};
+use crate::log::Line;
 use crate::server::Shared;
-use crate::text::{self, Excerpt, too_long, unknown};
+use crate::text::{Excerpt, too_long, unknown};
 use crate::wire::{App, End, Link, NAME, NEVER};
 
-/// The wait in a retry result.
-pub(crate) const RETRY_MS: u32 = 1000;
 /// How many bytes are kept for a connection.
 const KEPT: usize = 256 * 1024;
 
@@ -47,6 +49,8 @@ enum Payload {
     Ignored,
     Passed,
     Kept(Incoming),
+    /// To a command. `true`: it is all that the command gets.
+    Run(Incoming, bool),
     Noted,
 }
 
@@ -54,9 +58,10 @@ pub(crate) struct Service {
     peer: String,
     shared: Arc<Shared>,
     jobs: Vec<Job>,
+    running: Running,
     payload: Payload,
     /// The notification that is being read.
-    note: (String, Excerpt),
+    note: (Vec<u8>, Excerpt),
 }
 
 impl App for Service {
@@ -70,13 +75,15 @@ impl App for Service {
                 return Ok(());
             }
             Event::NameTooLong { id: None, name_len, .. } => {
-                self.log(format!("notification from {}: a name of {name_len} bytes", self.peer));
+                self.shared.log.tell(&Line::NameTooLong { peer: &self.peer, len: name_len });
             }
             // An answer to the one would be taken for an answer to the other.
             Event::Frame(Frame::StreamRequest { id, .. }) => {
                 let is_second = |job: &Job| job.is_stream && job.request.id() == id;
-                if let Some(at) = self.jobs.iter().position(is_second) {
-                    self.refuse(at, b"request id is in use", link);
+                let job = self.jobs.iter().position(is_second);
+                let first = job.map(|at| self.jobs.swap_remove(at).request);
+                if let Some(first) = first.or_else(|| self.running.stop_stream(id)) {
+                    link.refuse(first, "request id is in use");
                     self.payload = Payload::Ignored;
                     return Ok(());
                 }
@@ -87,7 +94,7 @@ impl App for Service {
             Received::Request { request, op, payload: len } => {
                 // An echo in one go if its payload is all there: that is the faster way.
                 match rest.get(..len as usize) {
-                    Some(payload) if op == "echo" && !self.is_busy() => {
+                    Some(payload) if op == "echo" && self.has_echo() => {
                         link.respond(request, payload);
                         Payload::Ignored
                     }
@@ -117,7 +124,7 @@ impl App for Service {
                 Payload::Ignored
             }
             Received::Notification { name, .. } => {
-                self.note = (text::name(name), Excerpt::default());
+                self.note = (name.as_bytes().to_vec(), Excerpt::default());
                 Payload::Noted
             }
             Received::Closed { code } => return Err(End::PeerGaveUp(code)),
@@ -131,11 +138,17 @@ impl App for Service {
             Payload::Ignored => {}
             Payload::Passed => link.pass(data),
             Payload::Noted => {
-                let (name, text) = &mut self.note;
-                text.push(data);
+                let (name, payload) = &mut self.note;
+                payload.push(data);
                 if remaining == 0 {
-                    let line = format!("notification from {}: {name} {text}", self.peer);
-                    self.log(line);
+                    let line = Line::Notification { peer: &self.peer, name, payload };
+                    self.shared.log.tell(&line);
+                }
+            }
+            Payload::Run(request, is_all) => {
+                self.running.input(request, data);
+                if is_all && remaining == 0 {
+                    self.running.end(request);
                 }
             }
             Payload::Kept(request) => {
@@ -152,11 +165,13 @@ impl App for Service {
 
     fn tick(&mut self, link: &mut Link) -> Result<u64, End> {
         link.session.set_load(self.shared.load());
+        let (log, peer) = (&self.shared.log, &self.peer);
+        let next_run = self.running.tick(link, |op, why| log.tell(&Line::Failed { peer, op, why }));
         while !link.is_full() {
             let due = self.jobs.iter().enumerate().filter_map(|(at, job)| Some((job.due?, at)));
             match due.min() {
                 Some((due, at)) if due <= link.now => self.go_on(at, link),
-                next => return Ok(next.map_or(NEVER, |(due, _)| due)),
+                next => return Ok(next.map_or(NEVER, |(due, _)| due).min(next_run)),
             }
         }
         Ok(NEVER) // until there is room again
@@ -168,26 +183,44 @@ impl App for Service {
         }
         Ok(())
     }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.running.poll(cx)
+    }
+
+    fn takes_more(&self) -> bool {
+        self.running.takes_more()
+    }
 }
 
 impl Service {
     pub(crate) fn new(peer: String, shared: Arc<Shared>) -> Self {
-        Self { peer, shared, jobs: Vec::new(), payload: Payload::Ignored, note: Default::default() }
+        let running = Running::new(Arc::clone(&shared.commands), peer.clone());
+        let note = Default::default();
+        Self { peer, shared, jobs: Vec::new(), running, payload: Payload::Ignored, note }
     }
 
-    pub(crate) fn log(&self, line: String) {
-        self.shared.log(line);
+    /// Kills the commands that still run.
+    pub(crate) fn stop(self) -> Arc<Shared> {
+        self.shared
     }
 
     /// Whether no more single requests are taken.
     fn is_busy(&self) -> bool {
-        self.jobs.iter().filter(|job| !job.is_stream).count() >= self.shared.limits.requests
+        let jobs = self.jobs.iter().filter(|job| !job.is_stream).count();
+        jobs + self.running.singles() >= self.shared.limits.requests
+    }
+
+    fn has_echo(&self) -> bool {
+        self.running.is_empty() && !self.is_busy()
     }
 
     /// A single request begins.
     fn request(&mut self, request: Incoming, op: Name<'_>, len: u32, link: &mut Link) -> Payload {
         if self.is_busy() {
             retry(request, "request rate limit", link);
+        } else if !self.running.is_empty() {
+            return self.run(request, op, false, link);
         } else if op == "echo" {
             link.announce(len, |session, _, writer| {
                 session.respond(writer, request, Announced(len))
@@ -208,6 +241,9 @@ impl Service {
 
     /// A streamed request begins.
     fn stream(&mut self, request: Incoming, op: Name<'_>, len: u32, link: &mut Link) -> Payload {
+        if !self.running.is_empty() {
+            return self.run(request, op, true, link);
+        }
         if let Some(op) = STREAMED.into_iter().find(|known| op == *known) {
             let at = self.start(request, op, true);
             return match op {
@@ -222,6 +258,19 @@ impl Service {
             link.refuse(request, &unknown(op));
         }
         Payload::Ignored
+    }
+
+    fn run(
+        &mut self,
+        request: Incoming,
+        op: Name<'_>,
+        is_stream: bool,
+        link: &mut Link,
+    ) -> Payload {
+        if !self.running.start(request, op, is_stream, link) {
+            link.refuse(request, &unknown(op));
+        }
+        Payload::Run(request, !is_stream)
     }
 
     fn start(&mut self, request: Incoming, op: &'static str, is_stream: bool) -> usize {
@@ -240,12 +289,14 @@ impl Service {
                 });
                 Payload::Passed
             }
+            None => Payload::Run(request, false),
             _ => Payload::Ignored,
         }
     }
 
     /// A streamed request is complete.
     fn end(&mut self, request: Incoming, link: &mut Link) -> Payload {
+        self.running.end(request);
         if let Some(at) = self.job(request) {
             let job = &mut self.jobs[at];
             job.has_ended = true;

@@ -1,17 +1,25 @@
 //! `gotalk serve`: makes a server of its arguments.
 
 use std::io::{self, Write};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
+
+use clap::error::ErrorKind;
 
 use crate::address::Address;
 use crate::args::Serve;
+use crate::command::Commands;
+use crate::log::{Line, Log};
 use crate::output::tell;
+use crate::server::{Limits, Shared};
 use crate::transport::{self, Listener};
-use crate::{failed, runtime, server, wire};
+use crate::{failed, runtime, server, wire, wrong_use};
 
 /// Serves as the arguments say, and gives the exit code.
 pub(crate) fn run(args: &Serve) -> u8 {
+    if let Some(mistake) = Commands::mistake(&args.exec) {
+        return wrong_use("serve", ErrorKind::ArgumentConflict, mistake);
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
@@ -22,27 +30,39 @@ pub(crate) fn run(args: &Serve) -> u8 {
             Err(error) => return failed(format_args!("{}: {error}", args.address)),
         };
         let lines = printer(args.address == Address::Standard);
-        let _ = lines.try_send(local.to_string());
-        let mut limits = server::Limits {
-            requests: args.limit,
-            idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
-            version: args.speak,
-            says_goodbye: args.address.is_serial(),
-            ..Default::default()
-        };
-        limits.settings.streams = args.streams;
-        if limits.says_goodbye {
-            limits.settings = wire::on_a_line(limits.settings);
-        }
-        let shared = server::Shared { limits, lines };
+        let log = Log { lines, is_json: args.json };
+        log.tell(&Line::Listening(&local.to_string()));
+        let patience = args.timeout.as_millis() as u64;
+        let commands = Arc::new(Commands::new(args.exec.clone(), args.max_commands, patience));
+        // Its file is to be removed, commands are to be killed.
+        let leaves_something = matches!(local, Address::Unix(_)) || !commands.is_empty();
+        let shared = Shared { limits: limits(args), commands, log };
         tokio::select! {
             () = server::serve(listener, shared) => 0,
-            // Its file is to be removed.
-            code = transport::interrupted(), if matches!(local, Address::Unix(_)) => code,
+            code = transport::interrupted(), if leaves_something => code,
         }
     });
     runtime.shutdown_background(); // it may be reading what nobody sends
     code
+}
+
+fn limits(args: &Serve) -> Limits {
+    let mut limits = Limits {
+        requests: args.limit,
+        connections: args.max_connections,
+        idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
+        version: args.speak,
+        says_goodbye: args.address.is_serial(),
+        ..Limits::default()
+    };
+    let heartbeat = args.heartbeat.as_millis() as u32;
+    limits.settings.streams = args.streams;
+    limits.settings.answer_ms = Some(args.timeout.as_millis() as u32);
+    limits.settings.heartbeat_ms = (heartbeat > 0).then_some(heartbeat);
+    if limits.says_goodbye {
+        limits.settings = wire::on_a_line(limits.settings);
+    }
+    limits
 }
 
 /// One thread prints, so that a terminal that is stopped, or a pipe that nobody reads,

@@ -1,13 +1,14 @@
 //! The server: a task for each connection, and all of them on one thread.
 
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use gotalk::{ErrorCode, Settings};
 use tokio::time::{sleep, timeout};
 
-use crate::operations::{RETRY_MS, Service};
+use crate::command::{Commands, RETRY_MS};
+use crate::log::{Line, Log};
+use crate::operations::Service;
 use crate::transport::{Accepted, Listener};
 pub(crate) use crate::wire::Limits;
 use crate::wire::{End, FULL, Link, NEVER, converse, see_off};
@@ -43,15 +44,11 @@ impl Default for Limits {
 /// What all connections share. Each holds it, so the holders tell how many there are.
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
-    pub(crate) lines: SyncSender<String>,
+    pub(crate) commands: Arc<Commands>,
+    pub(crate) log: Log,
 }
 
 impl Shared {
-    /// Never waits: if nobody takes the lines, they are lost.
-    pub(crate) fn log(&self, line: String) {
-        let _ = self.lines.try_send(line);
-    }
-
     /// The load that a heartbeat tells.
     pub(crate) fn load(self: &Arc<Self>) -> u16 {
         let open = Arc::strong_count(self) - 1;
@@ -84,12 +81,12 @@ async fn accept(listener: &mut Listener, shared: &Shared) -> Option<(Accepted, S
         match listener.accept().await {
             Ok(accepted) => {
                 if !pause.is_zero() {
-                    shared.log("accepting again".to_owned());
+                    shared.log.tell(&Line::AcceptingAgain);
                 }
                 return accepted;
             }
             Err(error) if pause.is_zero() => {
-                shared.log(format!("not accepted: {error}; trying again"));
+                shared.log.tell(&Line::NotAccepted(&error));
                 pause = FIRST_PAUSE;
             }
             Err(_) => pause = LAST_PAUSE.min(2 * pause),
@@ -105,7 +102,7 @@ async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Sha
     let opened = timeout(silence, accepted.open()).await;
     let mut stream = match opened.unwrap_or_else(|elapsed| Err(elapsed.into())) {
         Ok(stream) => stream,
-        Err(error) => return shared.log(format!("closed {peer}: {error}")),
+        Err(error) => return shared.log.tell(&Line::Closed { peer: &peer, why: &error }),
     };
     let mut link = Link::new(limits.settings);
     if let Some(version) = limits.version {
@@ -118,9 +115,10 @@ async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Sha
         let Err(end) = converse(&mut stream, &mut link, &mut service, &limits).await;
         end
     };
+    let shared = service.stop();
     see_off(&mut stream, &mut link, &end, &limits).await;
     let is_goodbye = |code| limits.says_goodbye && code == ErrorCode::ABNORMAL;
     if !matches!(end, End::Closed) && !matches!(end, End::PeerGaveUp(code) if is_goodbye(code)) {
-        service.log(format!("closed {peer}: {end}"));
+        shared.log.tell(&Line::Closed { peer: &peer, why: &end });
     }
 }

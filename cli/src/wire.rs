@@ -14,7 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gotalk::{
@@ -70,6 +70,14 @@ pub(crate) trait App {
     fn tick(&mut self, link: &mut Link) -> Result<u64, End>;
     /// A request had no answer in time.
     fn unanswered(&mut self, request: Outgoing, link: &mut Link) -> Result<(), End>;
+    /// Whether something that does not come from the peer is there for [`tick`](Self::tick).
+    fn poll_source(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+    /// Whether more may come from the peer. Until then it is not read.
+    fn takes_more(&self) -> bool {
+        true
+    }
 }
 
 /// The session, and what is to be sent.
@@ -242,7 +250,7 @@ pub(crate) async fn converse(
         }
         let mut input = Vec::new();
         tokio::select! {
-            read = read(&mut reader), if link.len < limits.waiting => {
+            read = read(&mut reader), if link.len < limits.waiting && app.takes_more() => {
                 input = read?;
                 if input.is_empty() {
                     return Err(parser.finish().map_or_else(End::Protocol, |()| End::Closed));
@@ -252,16 +260,19 @@ pub(crate) async fn converse(
                 link.sent(sent?);
                 taken = link.now;
             }
+            () = poll_fn(|cx| app.poll_source(cx)) => {}
             () = &mut timer => {}
         }
         link.now = link.start.elapsed().as_millis() as u64;
         if link.len == 0 {
             taken = link.now;
         }
+        let nobody_listens = !app.takes_more();
         match input.is_empty() {
             false => heard = link.now,
-            true if link.now >= silent => return Err(End::Silence),
+            true if link.now >= silent && !nobody_listens => return Err(End::Silence),
             true if link.now >= unread => return Err(End::Unread),
+            true if nobody_listens => heard = link.now,
             true => {}
         }
         let mut rest = input.as_slice();

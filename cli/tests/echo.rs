@@ -9,11 +9,23 @@
 mod address;
 #[path = "../src/client.rs"]
 mod client;
+#[allow(dead_code)]
+#[path = "../src/command.rs"]
+mod command;
 #[path = "../src/connect.rs"]
 mod connect;
 #[allow(dead_code)]
 #[path = "../src/escape.rs"]
 mod escape;
+#[allow(dead_code)]
+#[path = "../src/exec.rs"]
+mod exec;
+#[allow(dead_code)]
+#[path = "../src/json.rs"]
+mod json;
+#[allow(dead_code)]
+#[path = "../src/log.rs"]
+mod log;
 #[path = "../src/operations.rs"]
 mod operations;
 #[allow(dead_code)]
@@ -23,6 +35,7 @@ mod output;
 mod serial;
 #[path = "../src/server.rs"]
 mod server;
+#[allow(dead_code)]
 #[path = "../src/text.rs"]
 mod text;
 #[allow(dead_code)]
@@ -35,6 +48,8 @@ mod wire;
 
 #[path = "echo/calls.rs"]
 mod calls;
+#[path = "echo/commands.rs"]
+mod commands;
 #[path = "echo/crowds.rs"]
 mod crowds;
 #[path = "echo/operations.rs"]
@@ -52,7 +67,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use command::Commands;
 use gotalk::Settings;
+use log::Log;
 use server::{Limits, Shared};
 use tokio::runtime::{Builder, Runtime};
 use transport::Listener;
@@ -88,7 +105,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let (sender, lines) = mpsc::sync_channel(1024);
-        let shared = Shared { limits, lines: sender };
+        let commands = Commands::new(Vec::new(), 0, 0).into();
+        let log = Log { lines: sender, is_json: false };
+        let shared = Shared { limits, commands, log };
         listener.set_nonblocking(true).unwrap();
         thread::spawn(move || {
             runtime().block_on(async {

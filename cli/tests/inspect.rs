@@ -18,6 +18,9 @@ mod args;
 mod colors;
 #[path = "../src/escape.rs"]
 mod escape;
+#[allow(dead_code)]
+#[path = "../src/exec.rs"]
+mod exec;
 #[allow(dead_code, unused_imports)]
 #[path = "../src/inspect/mod.rs"]
 mod inspect;

@@ -57,8 +57,51 @@ fn the_limits_of_a_server_can_be_set() {
     assert_eq!(called.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&called.stderr).contains("protocol version 0x02"));
 
-    for wrong in [["--limit", "x"], ["--streams", "65"], ["--silence", "0"], ["--speak", "1"]] {
+    for wrong in [
+        ["--limit", "x"],
+        ["--streams", "65"],
+        ["--silence", "0"],
+        ["--speak", "1"],
+        ["--max-connections", "0"],
+        ["--heartbeat", "-1"],
+        ["--heartbeat", "1000001"],
+        ["--timeout", "0"],
+        ["--timeout", "1e9"],
+    ] {
         let told = output(&[&["serve", "127.0.0.1:0"], wrong.as_slice()].concat());
         assert_eq!(told.status.code(), Some(64), "{wrong:?}");
     }
+}
+
+#[test]
+fn the_connections_of_a_server_can_be_limited() {
+    let (server, mut first) = serving(&["--max-connections", "1"]);
+    first.say("01");
+    first.hears("01");
+    let mut second = Peer::new(TcpStream::connect(&server.addr).unwrap());
+    assert_eq!(second.hears_to_the_end(), "01f00000000");
+    let line = server.lines.recv_timeout(HANG).unwrap();
+    assert!(line.ends_with("too many connections"), "{line}");
+    first.is_served();
+}
+
+#[test]
+fn heartbeats_come_as_often_as_is_said() {
+    let (_server, mut peer) = serving(&["--heartbeat", "0.05"]);
+    peer.say("01");
+    peer.hears("01");
+    peer.hears_a_heartbeat();
+    peer.hears_a_heartbeat();
+
+    let (_server, mut peer) = serving(&["--heartbeat", "0"]);
+    peer.say("01r0001004slow000000041000");
+    peer.hears("01R0001000000041000");
+}
+
+#[test]
+fn a_client_that_is_asked_has_so_long_to_answer() {
+    let (_server, mut peer) = serving(&["--timeout", "0.2"]);
+    peer.say("01r0001008callback00000002hi");
+    peer.hears("01r000000bclient-echo00000002hi");
+    peer.hears("E000100000019no answer from the client");
 }
