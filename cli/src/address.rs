@@ -9,7 +9,7 @@ const BAUD: u32 = 115_200;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// `HOST:PORT`, or the same behind `tcp://`.
+    /// `HOST:PORT`, or the same behind `tcp://`. There may be no host, here and behind `ws://`.
     Tcp(String),
     /// `unix:PATH`
     Unix(String),
@@ -41,6 +41,17 @@ impl Address {
     /// Whether the other end can see that this one has closed, while it still may send.
     pub(crate) fn hangs_up(&self) -> bool {
         !matches!(self, Self::Standard | Self::Serial { .. })
+    }
+
+    /// Where to connect: where there is no host, it is this machine.
+    pub(crate) fn to_connect(&self) -> Self {
+        let mut address = self.clone();
+        if let Self::Tcp(host_and_port) | Self::WebSocket { host_and_port, .. } = &mut address
+            && host_and_port.starts_with(':')
+        {
+            host_and_port.insert_str(0, "localhost");
+        }
+        address
     }
 
     pub(crate) fn is_serial(&self) -> bool {
@@ -98,9 +109,6 @@ impl FromStr for Address {
             return Err(mistake(start + end, "`:` and the port are missing"));
         };
         let is_bracketed = host.starts_with('[') && host.ends_with(']');
-        if host.is_empty() {
-            return Err(mistake(start, "the host is missing"));
-        }
         if host.contains(':') && !is_bracketed {
             return Err(mistake(start, "put an IPv6 address in brackets, as in [::1]:7000"));
         }

@@ -20,7 +20,8 @@ macro_rules! addresses {
         "\
 Addresses:
   HOST:PORT, tcp://HOST:PORT
-                TCP
+                TCP. Without HOST, as in `:7000` and `ws://:7000/`, who listens does so on all
+                interfaces, and who connects means localhost
   ws://HOST:PORT/PATH
                 WebSocket, without TLS; who listens answers at this path alone
   unix:PATH     a socket in the file system; who listens removes a stale one, and its own

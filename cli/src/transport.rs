@@ -1,11 +1,13 @@
 //! What an [`Address`] stands for: a stream of bytes, whatever carries it.
 
 use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use serial2_tokio::SerialPort;
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -25,6 +27,7 @@ pub(crate) type Stream = Box<dyn Transport>;
 
 /// Connects, and does not wait for ever.
 pub(crate) async fn connect(address: &Address, by: Instant) -> io::Result<Stream> {
+    let address = &address.to_connect();
     Ok(match address {
         Address::Tcp(host_and_port) => {
             Box::new(without_delay(connect_tcp(host_and_port, by).await?))
@@ -115,12 +118,12 @@ impl Listener {
         let (stream, peer): (Stream, _) = match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                (Box::new(without_delay(stream)), peer.to_string())
+                (Box::new(without_delay(stream)), shown(peer))
             }
             Self::WebSocket(listener, path) => {
                 let (stream, peer) = listener.accept().await?;
                 let accepted = Accepted::WebSocket(without_delay(stream), path.clone());
-                return Ok(Some((accepted, peer.to_string())));
+                return Ok(Some((accepted, shown(peer))));
             }
             #[cfg(unix)]
             Self::Unix(socket) => {
@@ -143,9 +146,43 @@ impl Listener {
 }
 
 async fn bind_tcp(host_and_port: &mut String) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(&*host_and_port).await?;
+    let port = host_and_port.strip_prefix(':').and_then(|port| port.parse().ok());
+    let listener = match port {
+        None => TcpListener::bind(&*host_and_port).await?,
+        Some(port) => bind_everywhere(port)?,
+    };
     *host_and_port = listener.local_addr()?.to_string();
     Ok(listener)
+}
+
+/// All interfaces: those of IPv6 too, where there are some.
+fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
+    let of_both = Socket::new(Domain::IPV6, Type::STREAM, None)
+        .and_then(|socket| socket.set_only_v6(false).map(|()| socket));
+    let v6 = of_both.map(|socket| bind_socket(socket, (Ipv6Addr::UNSPECIFIED, port).into()));
+    match v6 {
+        Ok(Err(error)) if error.kind() != ErrorKind::AddrNotAvailable => Err(error),
+        Ok(Ok(listener)) => Ok(listener),
+        _ => {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+            bind_socket(socket, (Ipv4Addr::UNSPECIFIED, port).into())
+        }
+    }
+}
+
+/// As `TcpListener::bind` does it.
+fn bind_socket(socket: Socket, address: SocketAddr) -> io::Result<TcpListener> {
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The address of a peer. An IPv4 address is shown as such also if IPv6 carries it.
+fn shown(peer: SocketAddr) -> String {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port()).to_string()
 }
 
 /// A socket in the file system, whose file is gone when this is.

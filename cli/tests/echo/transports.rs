@@ -13,6 +13,9 @@ fn addresses_are_understood() {
         ("localhost:7000", "localhost:7000"),
         ("tcp://localhost:7000", "localhost:7000"),
         ("[::1]:0", "[::1]:0"),
+        (":7000", ":7000"),
+        ("tcp://:0", ":0"),
+        ("ws://:80", "ws://:80/"),
         ("-", "-"),
         ("unix:/run/a?b:c", "unix:/run/a?b:c"),
         ("ws://localhost:80", "ws://localhost:80/"),
@@ -31,8 +34,7 @@ fn a_wrong_address_is_told_with_its_place() {
     for (text, wrong) in [
         ("localhost", "at character 10: `:` and the port are missing"),
         ("", "at character 1: `:` and the port are missing"),
-        (":7000", "at character 1: the host is missing"),
-        ("ws://:80/", "at character 6: the host is missing"),
+        (":", "at character 2: the port must be a number up to 65535"),
         ("::1:7000", "at character 1: put an IPv6 address in brackets, as in [::1]:7000"),
         ("é:65536", "at character 3: the port must be a number up to 65535"),
         ("tcp://a:b", "at character 9: the port must be a number up to 65535"),
@@ -75,6 +77,29 @@ fn carries(server: &Process) {
     }
     let line = server.lines.recv_timeout(HANG).unwrap();
     assert!(line.ends_with(": \"log\" a note"), "{line}");
+}
+
+#[test]
+fn without_a_host_all_interfaces_carry() {
+    for (listened, connected) in [(":0", ""), ("ws://:0/a", "ws://")] {
+        let mut server = Process::start(gotalk(&["serve", listened]));
+        let rest = server.addr.strip_prefix(connected).unwrap();
+        let v6 = rest.strip_prefix("[::]:");
+        let at = v6.or_else(|| rest.strip_prefix("0.0.0.0:")).unwrap().to_owned();
+        let hosts: &[&str] =
+            if v6.is_some() { &["127.0.0.1", "[::1]", ""] } else { &["127.0.0.1", ""] };
+        for host in hosts {
+            server.addr = format!("{connected}{host}:{at}");
+            carries(&server);
+        }
+        let note = format!("{connected}127.0.0.1:{at}");
+        let note = output(&["call", "--notify", &note, "a", ""]);
+        assert_eq!(note.status.code(), Some(0));
+        let line = server.lines.recv_timeout(HANG).unwrap();
+        assert!(!line.contains("ffff"), "an address of IPv4 is shown as such: {line}");
+        let second = output(&["serve", &format!("{connected}:{}", at.split('/').next().unwrap())]);
+        assert_eq!(second.status.code(), Some(3), "the port is taken");
+    }
 }
 
 #[cfg(unix)]
