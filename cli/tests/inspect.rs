@@ -40,6 +40,8 @@ mod json_lines;
 #[cfg(unix)]
 #[path = "inspect/live.rs"]
 mod live;
+#[path = "inspect/network.rs"]
+mod network;
 #[path = "inspect/program.rs"]
 mod program;
 

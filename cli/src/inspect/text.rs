@@ -310,7 +310,7 @@ fn spaced_hex(bytes: &[u8]) -> String {
     each.join(" ")
 }
 
-fn count(number: u64, thing: &str) -> String {
+pub(super) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -228,12 +228,17 @@ impl Connection {
         if lane.has_ended {
             return Vec::new();
         }
-        let Said::Bytes(bytes) = said else {
-            lane.has_ended = true;
-            return vec![said];
-        };
         let (mut inner, mut path) = (Vec::new(), None);
-        let fault = lane.carrier.take(side, &bytes, &mut inner, &mut path).err();
+        let (fault, end) = match said {
+            Said::Bytes(bytes) => {
+                (lane.carrier.take(side, &bytes, &mut inner, &mut path).err(), None)
+            }
+            end => {
+                lane.has_ended = true;
+                lane.carrier.end(&mut inner);
+                (None, Some(end))
+            }
+        };
         self.ends.websocket = self.ends.websocket.take().or(path);
         let more = 2 - lane.beginning.len();
         lane.beginning.extend(inner.iter().take(more));
@@ -252,6 +257,7 @@ impl Connection {
             };
             said.push(Said::Gap(Gap { packet, missing: None, why, is_bad_input }));
         }
+        said.extend(end);
         said
     }
 

@@ -224,10 +224,10 @@ impl<R: Read> Packets<R> {
                     continue;
                 }
             };
-            self.number += 1;
             let Some(interface) = interface else {
-                return Err(self.place().wrong("its interface is not described"));
+                return Err(place.wrong("the interface of the packet is not described"));
             };
+            self.number += 1;
             let time = time.map_or(self.last_time, |time| interface.time(time));
             self.last_time = time;
             let link_type = interface.link_type;

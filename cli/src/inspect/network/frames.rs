@@ -84,6 +84,13 @@ impl Carrier {
         }
         Ok(())
     }
+
+    /// Adds what was kept because it could have become a WebSocket.
+    pub(super) fn end(&mut self, inner: &mut Vec<u8>) {
+        if let Self::Head(head) = self {
+            inner.append(head);
+        }
+    }
 }
 
 enum Upgrade {

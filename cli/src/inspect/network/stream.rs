@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Gap;
+use super::super::text::count;
 use super::packet::Segment;
 
 /// How much is held for bytes that may still come. No more than that is under way in most
@@ -104,7 +105,7 @@ impl Stream {
                 said.push(Said::Bytes(bytes));
             }
             if cut > 0 && end == self.position {
-                let why = format!("{cut} bytes were cut off when it was captured");
+                let why = format!("{} cut off when it was captured", count(cut.into(), "byte"));
                 return self.gap(Some(cut.into()), packet, why, said);
             }
         }
@@ -127,7 +128,7 @@ impl Stream {
         match first.or_else(|| self.end.map(|end| (end, packet))) {
             Some((at, packet)) => {
                 let missing = at.saturating_sub(self.position);
-                let why = format!("{missing} bytes before it are missing in the capture");
+                let why = format!("{} before it not captured", count(missing, "byte"));
                 self.gap(Some(missing), packet, why, said);
             }
             None => self.is_over = true,

@@ -1,0 +1,129 @@
+//! TCP streams that did not come in order, or not whole.
+
+use super::*;
+
+/// A conversation that is long enough to be torn, and what is shown of it in order.
+fn long() -> (Talk, Vec<String>) {
+    let mut talk = Talk::new([u32::MAX - 300, u32::MAX - 40]); // both wrap around
+    talk.say(CLIENT, b"01");
+    talk.say(SERVER, b"01");
+    for number in 0..40 {
+        let id = format!("{number:04}");
+        let size = number * 7 % 60;
+        talk.say(CLIENT, &message(format!("r{id}004echo").as_bytes(), &vec![b'q'; size]));
+        talk.say(SERVER, &message(format!("R{id}").as_bytes(), &vec![b'a'; size]));
+    }
+    let talk = talk.close();
+    let mut shown = messages(&show_packets(&talk.packets()));
+    shown.sort();
+    assert_eq!(shown.len(), 82);
+    (talk, shown)
+}
+
+#[test]
+fn any_order_with_copies_and_overlaps_shows_the_same() {
+    let (talk, expected) = long();
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        // The start stays, so that it is known where it begins.
+        let (start, rest) = talk.segments.split_at(2);
+        let mut torn = Vec::new();
+        for segment in rest {
+            let len = segment.data.len() as u64;
+            let cut = random.below(len + 1) as usize;
+            let back = random.below(cut as u64 + 1) as usize;
+            let mut one = segment.clone();
+            one.data.truncate(cut);
+            one.flags = "a";
+            let mut two = segment.clone();
+            two.data.drain(..cut - back);
+            two.seq = two.seq.wrapping_add((cut - back) as u32);
+            torn.extend([one, two]);
+            if random.below(3) == 0 {
+                torn.push(segment.clone());
+            }
+        }
+        for at in (1..torn.len()).rev() {
+            let window = random.below(8).min(at as u64) as usize;
+            torn.swap(at, at - window);
+        }
+        let torn = Talk { segments: [start, &torn].concat(), next: [0; 2] };
+        let output = show_packets(&torn.packets());
+        let mut shown = messages(&output);
+        shown.sort();
+        assert_eq!(shown, expected, "seed {seed}");
+        assert_eq!(output.code, 0, "seed {seed}: {}", output.out);
+    }
+}
+
+/// Of two copies that differ, the first counts, whatever their order.
+#[test]
+fn the_first_copy_counts() {
+    let mut talk = talk();
+    let mut forged = talk.segments[4].clone();
+    forged.data = message(b"r0001004echo", b"other");
+    talk.segments.insert(5, forged);
+    assert!(!show_packets(&talk.packets()).out.contains("other"));
+}
+
+#[test]
+fn what_is_missing_is_told_and_nothing_behind_it_is_guessed() {
+    let (talk, _) = long();
+    for lost in 4..talk.segments.len() - 2 {
+        let gone = &talk.segments[lost];
+        let mut torn = talk.clone();
+        torn.segments.remove(lost);
+        let output = show_packets(&torn.packets());
+        let side = ["client", "server"][gone.side];
+        let shown = messages(&output).iter().filter(|line| line.starts_with(side)).count();
+        assert_eq!(shown, lost / 2 - 1, "{}", output.out);
+        let begun = talk.segments[gone.side].seq.wrapping_add(1);
+        let offset = gone.seq.wrapping_sub(begun);
+        let next = (lost..).find(|at| torn.segments[*at].side == gone.side).unwrap() + 1;
+        let len = gone.data.len();
+        let bytes = if len == 1 { "byte" } else { "bytes" };
+        let told = format!(
+            "\n{side}: no further than offset {offset}, packet {next}: \
+             {len} {bytes} before it not captured\n"
+        );
+        assert!(output.out.contains(&told), "{told}{}", output.out);
+        assert_eq!(output.code, 2);
+    }
+}
+
+/// A message is cut off by a gap, and by a reset.
+#[test]
+fn a_message_that_is_not_whole_is_told_as_far_as_it_came() {
+    let mut talk = Talk::new([0, 0]);
+    talk.say(CLIENT, b"01r0001004echo00000009hey");
+    talk.say(SERVER, b"01");
+    let mut gap = talk.clone();
+    gap.next[CLIENT] += 2;
+    gap.say(CLIENT, b"more");
+    let mut reset = talk.clone();
+    reset.add(SERVER, "r", b"");
+    for (talk, why) in [(gap, "2 bytes before it not captured"), (reset, "")] {
+        let output = show_packets(&talk.packets());
+        assert!(output.out.contains("'echo'  3 of 9 bytes  'hey' ...\n"), "{}", output.out);
+        assert!(output.out.contains(why), "{}", output.out);
+        assert_eq!(output.code, 2);
+    }
+    // Where the capture ends nothing is known to be missing.
+    let output = show_packets(&talk.packets());
+    assert!(!output.out.contains("not captured"), "{}", output.out);
+    assert_eq!(output.code, 0);
+}
+
+#[test]
+fn packets_from_far_away_are_no_part_of_it() {
+    let mut talk = talk();
+    let expected = messages(&show_packets(&talk.packets()));
+    for far in [1 << 30, 1 << 31, 3 << 30, u32::MAX - 200] {
+        let mut stray = talk.segments[4].clone();
+        stray.seq = stray.seq.wrapping_add(far + 1);
+        stray.data = b"X".repeat(100);
+        talk.segments.insert(5, stray);
+    }
+    let output = show_packets(&talk.packets());
+    assert_eq!((messages(&output), output.code), (expected, 0), "{}", output.out);
+}
