@@ -63,3 +63,10 @@ pub(crate) fn screen(is_stderr: bool) -> (Box<dyn Write>, bool) {
     };
     (out, choice != ColorChoice::Never)
 }
+
+/// A line for the standard error: the word that tells what it is stands out.
+pub(crate) fn told(colored: bool, text: &str) -> String {
+    let error = Palette::new(colored).error;
+    let word = ["error:", "gotalk:"].into_iter().find(|word| text.starts_with(word));
+    word.map_or_else(|| text.to_owned(), |word| paint(error, word) + &text[word.len()..])
+}

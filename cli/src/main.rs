@@ -68,7 +68,8 @@ fn run(command: Command) -> u8 {
                 return wrong_use("inspect", ErrorKind::ArgumentConflict, mistake);
             }
             let (mut out, colored) = colors::screen(false);
-            inspect::run(&args, &mut stdin, true, (&mut out, colored), &mut io::stderr())
+            let (mut err, err_colored) = colors::screen(true);
+            inspect::run(&args, &mut stdin, true, (&mut out, colored), (&mut err, err_colored))
         }
         Command::Serve(args) => serve::run(&args),
         Command::Call(args) => call(&args),
@@ -83,9 +84,13 @@ fn run(command: Command) -> u8 {
 
 /// What clap has to say: the help that was asked for, or what is wrong.
 fn explain(error: &clap::Error) -> u8 {
-    let text = error.render().to_string();
+    let (mut out, colored) = colors::screen(error.use_stderr());
+    let text = match colored {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    };
     if error.use_stderr() {
-        tell(format_args!("{}", text.trim_end()));
+        let _ = out.write_all(text.as_bytes());
         return WRONG_USE;
     }
     output::print(text.as_bytes())

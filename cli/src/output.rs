@@ -3,19 +3,22 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
-use crate::escape;
+use crate::{colors, escape};
 
 /// The exit code of output that cannot be written: EX_IOERR of sysexits.h.
 pub(crate) const NO_OUTPUT: u8 = 74;
 
 /// A line on the standard error. That it cannot be said changes nothing else.
 pub(crate) fn tell(text: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let (mut out, colored) = colors::screen(true);
+    // In one write, as others may write too.
+    let line = colors::told(colored, &text.to_string()) + "\n";
+    let _ = out.write_all(line.as_bytes());
 }
 
 /// Puts all of it on the standard output, and gives the exit code.
 pub(crate) fn print(text: &[u8]) -> u8 {
-    let mut out = io::stdout();
+    let mut out = colors::screen(false).0;
     match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => 0,
         Err(error) => failed(&error),

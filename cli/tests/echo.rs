@@ -10,6 +10,9 @@ mod address;
 #[path = "../src/client.rs"]
 mod client;
 #[allow(dead_code)]
+#[path = "../src/colors.rs"]
+mod colors;
+#[allow(dead_code)]
 #[path = "../src/command.rs"]
 mod command;
 #[path = "../src/connect.rs"]

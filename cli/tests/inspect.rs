@@ -67,7 +67,7 @@ struct Output {
 
 fn run(args: &[&str], mut stdin: impl Read) -> Output {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = inspect::run(&parse(args), &mut stdin, false, (&mut out, false), &mut err);
+    let code = inspect::run(&parse(args), &mut stdin, false, (&mut out, false), (&mut err, false));
     let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).expect("output is UTF-8"));
     Output { code, out, err }
 }

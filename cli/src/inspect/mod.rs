@@ -23,7 +23,7 @@ use tally::Tally;
 pub(crate) use timed::Timed;
 
 use crate::args::Inspect as Args;
-use crate::colors::Palette;
+use crate::colors::{self, Palette};
 use crate::escape;
 use crate::output::NO_OUTPUT;
 
@@ -200,26 +200,25 @@ pub(crate) fn run(
     stdin: &mut dyn Read,
     live: bool,
     stdout: (&mut dyn Write, bool),
-    stderr: &mut dyn Write,
+    stderr: (&mut dyn Write, bool),
 ) -> u8 {
     let (stdout, colored) = stdout;
     let mut out = BufWriter::new(stdout);
     let look = Look { json: args.json, colored, connection: None };
     let result = inspect(args, stdin, live, look, &mut out);
     let flushed = out.flush();
-    match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
-        Ok(code) => code,
+    let (code, why) = match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
+        Ok(code) => return code,
         // Whoever reads has seen enough, as in `inspect CAPTURE | head`.
-        Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => CLEAN,
-        Err(Stop::Output(error)) => {
-            let _ = writeln!(stderr, "gotalk: cannot write: {error}");
-            NO_OUTPUT
-        }
+        Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return CLEAN,
+        Err(Stop::Output(error)) => (NO_OUTPUT, format!("gotalk: cannot write: {error}")),
         Err(Stop::Input { name, error }) => {
-            let _ = writeln!(stderr, "gotalk: cannot read {name}: {error}");
-            NO_INPUT
+            (NO_INPUT, format!("gotalk: cannot read {name}: {error}"))
         }
-    }
+    };
+    let (stderr, colored) = stderr;
+    let _ = writeln!(stderr, "{}", colors::told(colored, &why));
+    code
 }
 
 fn inspect(

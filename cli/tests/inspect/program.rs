@@ -121,7 +121,8 @@ fn a_pipe_that_closes_early_ends_it_quietly() {
             let args = parse(mode);
             let mut out = Closing(room, ErrorKind::BrokenPipe);
             let mut err = Vec::new();
-            let code = inspect::run(&args, &mut Endless, false, (&mut out, false), &mut err);
+            let code =
+                inspect::run(&args, &mut Endless, false, (&mut out, false), (&mut err, false));
             assert_eq!((code, err.as_slice()), (0, b"".as_slice()));
         }
     }
@@ -133,8 +134,13 @@ fn output_that_fails_otherwise_is_told() {
         let mut out = Closing(room, ErrorKind::StorageFull);
         let mut err = Vec::new();
         let args = parse(&["-"]);
-        let code =
-            inspect::run(&args, &mut every_type().as_slice(), false, (&mut out, false), &mut err);
+        let code = inspect::run(
+            &args,
+            &mut every_type().as_slice(),
+            false,
+            (&mut out, false),
+            (&mut err, false),
+        );
         assert_eq!(code, 74);
         assert!(err.starts_with(b"gotalk: cannot write: "));
     }
@@ -177,7 +183,8 @@ fn a_message_is_shown_before_more_input_is_awaited() {
     let mut screen = Screen::default();
     let mut dialogue = Dialogue { screen: screen.clone(), sent: 0 };
     let args = parse(&["--no-handshake", "-"]);
-    let code = inspect::run(&args, &mut dialogue, true, (&mut screen, false), &mut Vec::new());
+    let code =
+        inspect::run(&args, &mut dialogue, true, (&mut screen, false), (&mut Vec::new(), false));
     assert_eq!((code, dialogue.sent), (0, 20));
 }
 
