@@ -44,7 +44,7 @@ Addresses:
     name = "gotalk",
     version,
     after_help = "\
-`gotalk COMMAND --help` shows examples and exit codes."
+`gotalk COMMAND --help` shows examples and exit codes, and so do the pages of `gotalk man`."
 )]
 pub(crate) struct Gotalk {
     #[command(subcommand)]
@@ -70,6 +70,21 @@ Exit codes:
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Write the manual pages, one for each command
+    #[command(after_help = "\
+Examples:
+  gotalk man ~/.local/share/man/man1
+  man gotalk-call
+
+Exit codes:
+   0  the pages have been written
+  64  wrong use
+  74  they could not be written")]
+    Man {
+        /// Where they go; it is made if there is none
+        #[arg(value_name = "DIRECTORY")]
+        directory: PathBuf,
     },
 }
 
@@ -334,10 +349,11 @@ pub(crate) struct Call {
 #[command(
     verbatim_doc_comment,
     after_help = concat!(addresses!(), "
-A recording begins with the line `gotalk-recording 1 START`, where START is the UNIX time
-in microseconds. Then comes for each piece that passed a line `SIDE TIME LENGTH`, and so
-many bytes and a line feed. SIDE is `client` or `server`, and has sent them; TIME is in
-microseconds since the client came; a LENGTH of 0 is the end of that side.
+Recordings:
+  A recording begins with the line `gotalk-recording 1 START`, where START is the UNIX time
+  in microseconds. Then comes for each piece that passed a line `SIDE TIME LENGTH`, and so
+  many bytes and a line feed. SIDE is `client` or `server`, and has sent them; TIME is in
+  microseconds since the client came; a LENGTH of 0 is the end of that side.
 
 Examples:
   gotalk relay 127.0.0.1:7001 example.org:7000

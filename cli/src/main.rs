@@ -16,6 +16,7 @@ mod exec;
 mod inspect;
 mod json;
 mod log;
+mod man;
 mod operations;
 mod output;
 mod relay;
@@ -79,6 +80,13 @@ fn run(command: Command) -> u8 {
             clap_complete::generate(shell, &mut Gotalk::command(), "gotalk", &mut script);
             output::print(&script)
         }
+        Command::Man { directory } => match man::write(&directory) {
+            Ok(()) => 0,
+            Err(error) => {
+                tell(format_args!("gotalk: cannot write {}: {error}", directory.display()));
+                output::NO_OUTPUT
+            }
+        },
     }
 }
 
