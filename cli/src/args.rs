@@ -342,9 +342,11 @@ pub(crate) struct Call {
 ///
 /// Waits at LISTEN for one client, connects it to TARGET, and passes on every byte as it
 /// comes. Each message is shown as `gotalk inspect` does, with the time since the client
-/// came. When both ends are done, the summary is shown, and that is all.
+/// came. When both ends are done, the summary is shown, and that is all: with --keep-open
+/// it waits for the next client.
 ///
-/// Where it listens is told on the standard error.
+/// Where it listens is told on the standard error. Who comes while another is there waits
+/// until that one is done.
 #[derive(Args, Debug)]
 #[command(
     verbatim_doc_comment,
@@ -359,6 +361,8 @@ Examples:
   gotalk relay 127.0.0.1:7001 example.org:7000
   gotalk relay --record talk.rec ws://127.0.0.1:7001/gotalk unix:/run/service
   gotalk inspect talk.rec
+  gotalk relay -k ws://127.0.0.1:1234/gotalk/ serial:/dev/ttyUSB0
+                                    a page that is loaded again, and a device
 
 Exit codes:
    0  all is well
@@ -374,7 +378,14 @@ pub(crate) struct Relay {
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Pass on one conversation after another, until it is interrupted
+    ///
+    /// Each has a number. If one cannot be passed on, the reason is told, and it goes on.
+    #[arg(short, long)]
+    pub(crate) keep_open: bool,
     /// Write what passes to a file, with the times; `gotalk inspect FILE` shows it
+    ///
+    /// With --keep-open, the conversations go to FILE.1, FILE.2, and so on.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Where the client will come

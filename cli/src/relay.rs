@@ -8,17 +8,18 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::address::Address;
 use crate::args::Relay as Args;
 use crate::colors;
-use crate::inspect::{Handshake, Look, Recorder, Side, Timed};
+use crate::inspect::{Handshake, Look, Parties, Recorder, Side, Timed};
 use crate::output::{self, tell};
 use crate::serial::GOODBYE;
 use crate::transport::{self, Listener, Stream};
@@ -31,11 +32,19 @@ const CLIENT_LINGERS: Duration = Duration::from_secs(10);
 /// How long an end may go on that is not told, as it does not see when a transport ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long to wait when nobody can be let in, as when there are no more descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Does all that is asked for, and gives the exit code.
 pub(crate) fn run(args: &Args) -> u8 {
     let is_standard = [&args.listen, &args.target].map(|address| *address == Address::Standard);
-    if is_standard == [true; 2] {
-        let mistake = "only one end can be the standard input and output";
+    let mistake = match is_standard {
+        [true, true] => Some("only one end can be the standard input and output"),
+        [false, false] => None,
+        _ if args.keep_open => Some("the standard input and output are there only once"),
+        _ => None,
+    };
+    if let Some(mistake) = mistake {
         return wrong_use("relay", ErrorKind::ArgumentConflict, mistake);
     }
     let (out, colored) = colors::screen(is_standard.contains(&true));
@@ -52,47 +61,99 @@ pub(crate) fn run(args: &Args) -> u8 {
 
 /// Fails if there is no writing.
 async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8> {
-    let recorder = match &args.record {
-        None => None,
-        Some(path) => {
-            let file: Box<dyn Write> = Box::new(io::BufWriter::new(File::create(path)?));
-            Some(Recorder::new(file)?)
-        }
+    let mut recorder = match &args.record {
+        Some(path) if !args.keep_open => Some(recorder(path)?),
+        _ => None,
     };
-    let Args { listen, target, .. } = args;
-    let ends = async {
-        let (mut listener, local) = Listener::bind(listen).await.map_err(|e| (listen, e))?;
-        tell(format_args!("{local}"));
-        let closed = || (listen, io::ErrorKind::UnexpectedEof.into());
-        let (client, _) = listener.accept().await.map_err(|e| (listen, e))?.ok_or_else(closed)?;
-        let opened = timeout(CONNECT, client.open()).await;
-        let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
-        let start = Instant::now();
-        let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
-        Ok((client, server, start))
+    // One for all of it, so that no signal is lost between two conversations.
+    let mut interrupted = pin!(transport::interrupted());
+    let listened = tokio::select! {
+        listened = Listener::bind(&args.listen) => listened,
+        code = &mut interrupted => return Ok(code),
     };
-    let (client, server, start) = tokio::select! {
-        ends = ends => match ends {
+    let (mut listener, local) = match listened {
+        Ok(listened) => listened,
+        Err(error) => return Ok(failed(format_args!("{}: {error}", args.listen))),
+    };
+    tell(format_args!("{local}"));
+    let mut number = 0;
+    loop {
+        let ends = tokio::select! {
+            ends = ends(&mut listener, args) => ends,
+            code = &mut interrupted => return Ok(code),
+        };
+        let Ends { client, server, peer, start } = match ends {
             Ok(ends) => ends,
-            Err::<_, (&Address, io::Error)>((address, error)) => {
-                return Ok(failed(format_args!("{address}: {error}")));
+            Err((address, error)) => {
+                let code = failed(format_args!("{address}: {error}"));
+                if !args.keep_open {
+                    return Ok(code);
+                }
+                tokio::select! {
+                    () = sleep(PAUSE) => continue,
+                    code = &mut interrupted => return Ok(code),
+                }
             }
-        },
-        code = transport::interrupted() => return Ok(code),
-    };
-    let screen = Timed::new(look, Handshake::Expected);
-    screen.heading(out)?;
-    let passing = RefCell::new(Passing { screen, out, recorder, start });
-    let interrupted = tokio::select! {
-        passed = relay((client, listen), (server, target), &passing) => {
-            passed?;
-            None
+        };
+        let mut look = look;
+        if args.keep_open {
+            number += 1;
+            look.connection = Some(number);
+            if let Some(path) = &args.record {
+                let mut path = path.clone().into_os_string();
+                path.push(format!(".{number}"));
+                recorder = Some(self::recorder(path.as_ref())?);
+            }
         }
-        code = transport::interrupted() => Some(code),
-    };
-    let Passing { screen, out, .. } = passing.into_inner();
-    let code = screen.finish(out)?;
-    Ok(interrupted.unwrap_or(code))
+        let screen = Timed::new(look, Handshake::Expected);
+        match number {
+            0 => screen.heading(out)?,
+            number => {
+                screen.connection(out, number, &Parties::now(peer, args.target.to_string()))?
+            }
+        }
+        let recorder = recorder.take();
+        let passing = RefCell::new(Passing { screen, out, recorder, start });
+        let stopped = tokio::select! {
+            passed = relay((client, &args.listen), (server, &args.target), &passing) => {
+                passed?;
+                None
+            }
+            code = &mut interrupted => Some(code),
+        };
+        let Passing { screen, .. } = passing.into_inner();
+        let code = screen.finish(out)?;
+        if stopped.is_some() || !args.keep_open {
+            return Ok(stopped.unwrap_or(code));
+        }
+    }
+}
+
+fn recorder(path: &Path) -> io::Result<Recorder<Box<dyn Write>>> {
+    Recorder::new(Box::new(io::BufWriter::new(File::create(path)?)))
+}
+
+/// A client that has come, and the server that it is connected to.
+struct Ends {
+    client: Stream,
+    server: Stream,
+    peer: String,
+    start: Instant,
+}
+
+/// Waits for the next client. Those who come meanwhile wait where they are: they have a
+/// connection, and nobody reads what they say.
+async fn ends<'a>(
+    listener: &mut Listener,
+    Args { listen, target, .. }: &'a Args,
+) -> Result<Ends, (&'a Address, io::Error)> {
+    let closed = || (listen, io::ErrorKind::UnexpectedEof.into());
+    let (client, peer) = listener.accept().await.map_err(|e| (listen, e))?.ok_or_else(closed)?;
+    let opened = timeout(CONNECT, client.open()).await;
+    let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
+    let start = Instant::now();
+    let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
+    Ok(Ends { client, server, peer, start })
 }
 
 /// What passes is shown, and recorded.

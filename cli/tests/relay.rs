@@ -54,20 +54,31 @@ impl Drop for Scratch {
 struct Program {
     child: Option<Child>,
     addr: String,
+    /// What it says there later.
+    told: mpsc::Receiver<String>,
 }
 
 impl Program {
     fn server(addr: &str) -> Self {
         let mut child = gotalk(&["serve", addr]).stdout(Stdio::piped()).spawn().unwrap();
-        let addr = first_line(child.stdout.take().unwrap());
-        Self { child: Some(child), addr }
+        let (addr, told) = lines(child.stdout.take().unwrap());
+        Self { child: Some(child), addr, told }
     }
 
     fn relay(args: &[&str]) -> Self {
         let mut command = gotalk(&[&["relay"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let addr = first_line(child.stderr.take().unwrap());
-        Self { child: Some(child), addr }
+        let (addr, told) = lines(child.stderr.take().unwrap());
+        Self { child: Some(child), addr, told }
+    }
+
+    /// The same when it is told to end.
+    #[cfg(unix)]
+    #[track_caller]
+    fn interrupted(self) -> (Option<i32>, String) {
+        let id = self.child.as_ref().unwrap().id().to_string();
+        assert!(Command::new("kill").arg(id).status().unwrap().success());
+        self.ends()
     }
 
     /// Its exit code and standard output.
@@ -95,14 +106,14 @@ impl Drop for Program {
 }
 
 /// The first line, and somebody who reads the rest.
-fn first_line(out: impl Read + Send + 'static) -> String {
+fn lines(out: impl Read + Send + 'static) -> (String, mpsc::Receiver<String>) {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(out).lines().map_while(Result::ok) {
             let _ = sender.send(line);
         }
     });
-    lines.recv_timeout(HANG).unwrap()
+    (lines.recv_timeout(HANG).unwrap(), lines)
 }
 
 fn connect(addr: &str) -> TcpStream {
@@ -301,12 +312,128 @@ fn a_serial_line_is_told_the_end() {
     assert_eq!(relay.ends().0, Some(0));
 }
 
+/// A client that asks the device for this, over the relay.
+#[cfg(unix)]
+fn asks(relay: &Program, server: &TcpListener, what: &str) {
+    let mut client = connect(&relay.addr);
+    let (mut server, _) = server.accept().unwrap();
+    let request = format!("01n003log{:08x}{what}", what.len());
+    client.write_all(request.as_bytes()).unwrap();
+    hears(&mut server, request.as_bytes());
+    server.write_all(b"01").unwrap();
+    hears(&mut client, b"01");
+}
+
+#[cfg(unix)]
+#[test]
+fn one_conversation_after_another() {
+    let recordings = ["kept.1", "kept.2", "kept.3"].map(Scratch::new);
+    let recording = recordings[0].path().trim_end_matches(".1");
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let relay = Program::relay(&["-k", "--record", recording, "127.0.0.1:0", &at]);
+    for what in ["one", "two"] {
+        asks(&relay, &server, what);
+    }
+    // Who comes while another is there waits for its turn.
+    let mut third = connect(&relay.addr);
+    third.write_all(b"01").unwrap();
+    let (mut to_third, _) = server.accept().unwrap();
+    hears(&mut to_third, b"01");
+    let mut fourth = connect(&relay.addr);
+    fourth.write_all(b"01n").unwrap();
+    server.set_nonblocking(true).unwrap();
+    third.write_all(b"n003log00000000").unwrap();
+    hears(&mut to_third, b"n003log00000000");
+    assert!(server.accept().is_err(), "the fourth has been let in");
+    server.set_nonblocking(false).unwrap();
+    drop((third, to_third));
+    let (mut to_fourth, _) = server.accept().unwrap();
+    hears(&mut to_fourth, b"01n");
+    let (code, shown) = relay.interrupted();
+    assert_eq!(code, Some(143), "{shown}");
+    for number in 1..=4 {
+        let line = format!("connection {number}: 127.0.0.1:");
+        assert_eq!(shown.matches(&line).count(), 1, "{shown}");
+        assert!(shown.contains(&format!(" -> {at}, from ")), "{shown}");
+    }
+    assert_eq!(shown.matches("\nsummary:\n").count(), 4, "{shown}");
+    for (recording, what) in recordings.iter().zip(["'one'", "'two'", "'log'  0 bytes"]) {
+        let inspected = text(&output(&["inspect", recording.path()]).stdout);
+        assert!(inspected.contains(what), "{inspected}");
+    }
+    let _ = fs::remove_file(format!("{recording}.4"));
+    assert!(!fs::exists(recording).unwrap());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_passed_on_does_not_end_it() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let relay = Program::relay(&["--keep-open", "--json", "ws://127.0.0.1:0/", &at]);
+    let addr = relay.addr.strip_prefix("ws://").unwrap().trim_end_matches('/').to_owned();
+    let mut stranger = connect(&addr);
+    stranger.write_all(b"01 is no request for a WebSocket\r\n\r\n").unwrap();
+    let told = relay.told.recv_timeout(HANG).unwrap();
+    assert!(told.contains("no WebSocket: "), "{told}");
+    drop(server); // and the target is not there
+    let call = output(&["call", &relay.addr, "echo", "hi"]);
+    assert_eq!(call.status.code(), Some(3));
+    let told = relay.told.recv_timeout(HANG).unwrap();
+    assert!(told.starts_with(&format!("{at}: ")), "{told}");
+    let server = Program::server(&at);
+    for _ in 0..2 {
+        let call = output(&["call", &relay.addr, "echo", "hi"]);
+        assert_eq!(text(&call.stdout), "hi");
+    }
+    let (code, shown) = relay.interrupted();
+    drop(server);
+    assert_eq!(code, Some(143), "{shown}");
+    let objects: Vec<Value> = shown.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let of_type = |kind| objects.iter().filter(move |object| object["type"] == kind);
+    let numbers: Vec<_> = of_type("single_request").map(|object| &object["connection"]).collect();
+    assert_eq!(numbers, [1, 2], "{shown}");
+    assert!(of_type("connection").all(|object| object["server"] == at.as_str()), "{shown}");
+    assert_eq!(of_type("summary").count(), 2, "{shown}");
+}
+
+/// A page that is loaded again, and a line that never hangs up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_is_there_for_the_next_client() {
+    use std::os::fd::{AsRawFd, OwnedFd};
+    let Ok((mut device, line)) = serial2::SerialPort::pair() else {
+        eprintln!("no terminal is to be had: not tried");
+        return;
+    };
+    device.set_read_timeout(HANG).unwrap();
+    let line = OwnedFd::from(line);
+    let at = format!("serial:/proc/{}/fd/{}", std::process::id(), line.as_raw_fd());
+    let relay = Program::relay(&["-k", "ws://127.0.0.1:0/gotalk/", &at]);
+    for _ in 0..3 {
+        let addr = relay.addr.clone();
+        let call = thread::spawn(move || output(&["call", &addr, "echo", "hello"]));
+        hears(&mut device, b"f00000000");
+        device.write_all(b"01f00000001").unwrap(); // which is dropped
+        hears(&mut device, b"01r0000004echo00000005hello");
+        device.write_all(b"01R000000000005hello").unwrap();
+        hears(&mut device, b"f00000000");
+        assert_eq!(text(&call.join().unwrap().stdout), "hello");
+    }
+    let (code, shown) = relay.interrupted();
+    assert_eq!((code, shown.matches("\nsummary:\n").count()), (Some(143), 3), "{shown}");
+}
+
 #[test]
 fn what_cannot_be_done_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
     for (args, code, why) in [
         (["relay", &at, &at].as_slice(), 3, at.as_str()),
+        (&["relay", "-k", &at, &at], 3, at.as_str()),
+        (&["relay", "-k", "-", &at], 64, "are there only once"),
+        (&["relay", "-k", &at, "-"], 64, "are there only once"),
         (&["relay", "-", "127.0.0.1:0"], 3, "127.0.0.1:0: "),
         (&["relay", "-", "-"], 64, "only one end can be the standard input"),
         (&["relay", "-"], 64, "TARGET"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::capture::{Detail, Ending, Excerpt, Record};
 use super::tally::Tally;
 use super::text::words;
-use super::{Ends, Gap, Heading, Rest, Show, Side};
+use super::{Gap, Heading, Parties, Rest, Show, Side};
 use crate::json::{Object, hex};
 use gotalk::MessageType;
 
@@ -155,7 +155,7 @@ impl Show for Json {
         &self,
         out: &mut dyn Write,
         number: u64,
-        ends: &Ends,
+        parties: &Parties,
         is_new: bool,
     ) -> io::Result<()> {
         if !is_new {
@@ -163,13 +163,13 @@ impl Show for Json {
         }
         let mut object = self.object("connection", None);
         object.set("connection", number);
-        object.set("client", ends.client.to_string());
-        object.set("server", ends.server.to_string());
-        if let Some(path) = &ends.websocket {
+        object.set("client", parties.client.to_string());
+        object.set("server", parties.server.to_string());
+        if let Some(path) = &parties.websocket {
             object.set("websocket", path.as_str());
         }
-        object.set("start_us", u64::try_from(ends.start.as_micros()).unwrap_or(u64::MAX));
-        object.set("start_seen", ends.start_seen);
+        object.set("start_us", u64::try_from(parties.start.as_micros()).unwrap_or(u64::MAX));
+        object.set("start_seen", parties.start_seen);
         object.end(out)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 mod capture;
 mod conversation;
@@ -17,7 +17,7 @@ mod timed;
 
 pub(crate) use capture::Handshake;
 use capture::{Capture, Ending, Excerpt, PIECE, Progress, Record};
-use network::{Ends, Rest};
+use network::Rest;
 pub(crate) use recording::Recorder;
 use tally::Tally;
 pub(crate) use timed::Timed;
@@ -98,7 +98,7 @@ trait Show {
         &self,
         out: &mut dyn Write,
         number: u64,
-        ends: &Ends,
+        parties: &Parties,
         is_new: bool,
     ) -> io::Result<()>;
     /// What was captured beside that.
@@ -120,6 +120,41 @@ impl Look {
             true => Box::new(json::Json { connection: self.connection }),
             false => Box::new(text::Text { palette: Palette::new(self.colored) }),
         }
+    }
+}
+
+/// Who talks to whom.
+#[derive(Clone)]
+pub(crate) struct Parties {
+    client: String,
+    server: String,
+    /// The path of the WebSocket, if it is known to be one.
+    websocket: Option<String>,
+    is_compressed: bool,
+    /// Since 1970, and whether it is the start of the connection.
+    start: Duration,
+    start_seen: bool,
+}
+
+impl Parties {
+    /// Those of a connection that begins now.
+    pub(crate) fn now(client: String, server: String) -> Self {
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (websocket, is_compressed, start_seen) = (None, false, true);
+        Self { client, server, websocket, is_compressed, start, start_seen }
+    }
+}
+
+impl fmt::Display for Parties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", escape::plain(&self.client), escape::plain(&self.server))?;
+        if let Some(path) = &self.websocket {
+            write!(f, ", WebSocket {}", escape::plain(path))?;
+        }
+        if self.is_compressed {
+            f.write_str(" with permessage-deflate")?;
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use gotalk::MessageType;
 
 use super::capture::{Detail, Ending, Excerpt, Record};
 use super::tally::{Streams, Tally};
-use super::{Ends, Gap, Heading, Rest, Show, Side};
+use super::{Gap, Heading, Parties, Rest, Show, Side};
 use crate::colors::{Palette, paint};
 use crate::escape::{self, id};
 use crate::text::Preview;
@@ -175,14 +175,14 @@ impl Show for Text {
         &self,
         out: &mut dyn Write,
         number: u64,
-        ends: &Ends,
+        parties: &Parties,
         is_new: bool,
     ) -> io::Result<()> {
-        let mut line = format!("connection {number}: {ends}");
+        let mut line = format!("connection {number}: {parties}");
         if !is_new {
             line += ", goes on";
-        } else if let Ok(start) = u32::try_from(ends.start.as_secs()) {
-            let from = if ends.start_seen { "from" } else { "before" };
+        } else if let Ok(start) = u32::try_from(parties.start.as_secs()) {
+            let from = if parties.start_seen { "from" } else { "before" };
             line += &format!(", {from} {}", date(start));
         }
         let gap = if is_new && number == 1 { "" } else { "\n" };

@@ -8,7 +8,7 @@ use gotalk::MessageType;
 
 use super::capture::{Capture, Ending, Handshake, Progress};
 use super::tally::Tally;
-use super::{BAD_INPUT, CLEAN, Gap, Heading, Look, Report, Show, Side, TRUNCATED};
+use super::{BAD_INPUT, CLEAN, Gap, Heading, Look, Parties, Report, Show, Side, TRUNCATED};
 
 /// How much is looked at at once. It is a buffer in each direction, and a capture may have
 /// thousands of connections.
@@ -41,6 +41,17 @@ impl Timed {
     /// What stands above the messages.
     pub(crate) fn heading(&self, out: &mut dyn Write) -> io::Result<()> {
         self.show.heading(out, Heading::Timed)?;
+        out.flush()
+    }
+
+    /// The same, where there can be several.
+    pub(crate) fn connection(
+        &self,
+        out: &mut dyn Write,
+        number: u64,
+        parties: &Parties,
+    ) -> io::Result<()> {
+        self.show.connection(out, number, parties, true)?;
         out.flush()
     }
 

@@ -1,17 +1,15 @@
 //! One TCP connection: its two streams, what carries Gotalk in them, and whether they are
 //! Gotalk at all.
 
-use std::fmt;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::{Gap, Handshake, Look, Side, Timed};
+use super::super::{Gap, Handshake, Look, Parties, Side, Timed};
 use super::frames::{Carrier, Fault};
 use super::packet::Segment;
 use super::stream::{Said, Stream};
-use crate::escape;
 
 /// How much of a connection is kept until it shows whether it is Gotalk.
 const MOST_UNDECIDED: usize = 256 * 1024;
@@ -19,7 +17,9 @@ const MOST_UNDECIDED: usize = 256 * 1024;
 const BESIDE: usize = 64;
 
 pub(super) struct Connection {
-    pub(super) ends: Ends,
+    client: SocketAddr,
+    server: SocketAddr,
+    pub(super) parties: Parties,
     sides: [Lane; 2],
     state: State,
     start: Duration,
@@ -28,31 +28,6 @@ pub(super) struct Connection {
     /// The number of the first packet, and of the last.
     pub(super) first: u64,
     pub(super) last: u64,
-}
-
-/// Who talks to whom.
-#[derive(Clone)]
-pub(in crate::inspect) struct Ends {
-    pub(in crate::inspect) client: SocketAddr,
-    pub(in crate::inspect) server: SocketAddr,
-    /// The path of the WebSocket, if it is one.
-    pub(in crate::inspect) websocket: Option<String>,
-    pub(in crate::inspect) is_compressed: bool,
-    pub(in crate::inspect) start: Duration,
-    pub(in crate::inspect) start_seen: bool,
-}
-
-impl fmt::Display for Ends {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} -> {}", self.client, self.server)?;
-        if let Some(path) = &self.websocket {
-            write!(f, ", WebSocket {}", escape::plain(path))?;
-        }
-        if self.is_compressed {
-            f.write_str(" with permessage-deflate")?;
-        }
-        Ok(())
-    }
 }
 
 #[derive(Default)]
@@ -110,9 +85,11 @@ impl Connection {
             false => (segment.from, segment.to),
         };
         Some(Self {
-            ends: Ends {
-                client,
-                server,
+            client,
+            server,
+            parties: Parties {
+                client: client.to_string(),
+                server: server.to_string(),
                 websocket: None,
                 is_compressed: false,
                 start: time,
@@ -129,7 +106,7 @@ impl Connection {
 
     /// Whether this packet, which begins a connection, begins this one, and came twice.
     pub(super) fn is_begun_by(&self, segment: &Segment<'_>) -> bool {
-        segment.from == self.ends.client && self.initial == Some(segment.sequence)
+        segment.from == self.client && self.initial == Some(segment.sequence)
     }
 
     /// How many bytes are kept.
@@ -149,7 +126,7 @@ impl Connection {
         if let State::Over = self.state {
             return Ok(Outcome::Nothing);
         }
-        let side = if segment.from == self.ends.client { Side::Client } else { Side::Server };
+        let side = if segment.from == self.client { Side::Client } else { Side::Server };
         self.last = packet;
         let mut said = Vec::new();
         self.sides[side as usize].stream.take(segment, packet, &mut said);
@@ -239,7 +216,7 @@ impl Connection {
                 (None, Some(end))
             }
         };
-        self.ends.websocket = self.ends.websocket.take().or(path);
+        self.parties.websocket = self.parties.websocket.take().or(path);
         let more = 2 - lane.beginning.len();
         lane.beginning.extend(inner.iter().take(more));
         let mut said = Vec::new();
@@ -250,7 +227,7 @@ impl Connection {
             lane.has_ended = true;
             let (why, is_bad_input) = match fault {
                 Fault::Compressed => {
-                    self.ends.is_compressed = true;
+                    self.parties.is_compressed = true;
                     ("it is compressed by permessage-deflate, which is not read".to_owned(), false)
                 }
                 Fault::Wrong(why) => (why, true),
@@ -270,7 +247,9 @@ impl Connection {
     ) -> io::Result<Option<bool>> {
         let State::Undecided { kept, len } = &mut self.state else { return Ok(None) };
         let is_known = is_over || *len > MOST_UNDECIDED;
-        let Some(is_gotalk) = is_gotalk(&self.ends, &self.sides, is_known, rules.port) else {
+        let Some(is_gotalk) =
+            is_gotalk([self.client, self.server], &self.sides, is_known, rules.port)
+        else {
             return Ok(None);
         };
         if !is_gotalk {
@@ -279,7 +258,7 @@ impl Connection {
         }
         let kept = mem::take(kept);
         rules.shown += 1;
-        let handshake = match self.ends.start_seen {
+        let handshake = match self.parties.start_seen {
             true => Handshake::Expected,
             false => Handshake::IfThere,
         };
@@ -295,9 +274,14 @@ impl Connection {
 
 /// By a port that is given; else one side must begin with version 1, and the other with what
 /// can be a version, or say nothing. None: it does not show yet.
-fn is_gotalk(ends: &Ends, sides: &[Lane; 2], is_known: bool, port: Option<u16>) -> Option<bool> {
+fn is_gotalk(
+    ends: [SocketAddr; 2],
+    sides: &[Lane; 2],
+    is_known: bool,
+    port: Option<u16>,
+) -> Option<bool> {
     if let Some(port) = port {
-        return Some([ends.client, ends.server].iter().any(|end| end.port() == port));
+        return Some(ends.iter().any(|end| end.port() == port));
     }
     let beginnings = [0, 1].map(|side| sides[side].beginning.as_slice());
     if !beginnings.iter().all(|beginning| beginning.iter().all(u8::is_ascii_hexdigit)) {

@@ -16,14 +16,13 @@ mod frames;
 mod packet;
 mod stream;
 
-pub(super) use connection::Ends;
 use connection::{Connection, Outcome, Rules};
 pub(super) use file::MAGICS;
 use file::Packets;
 use packet::{Content, Segment};
 
 use super::timed::worst;
-use super::{CLEAN, Look, Show, TRUNCATED};
+use super::{CLEAN, Look, Parties, Show, TRUNCATED};
 
 /// How many connections are followed at once. Those that said nothing for longest are ended
 /// to make room.
@@ -146,8 +145,8 @@ impl Network<'_> {
         let outcome = connection.take(segment, packet, time, &mut self.rules)?;
         self.kept += connection.kept();
         if !matches!(outcome, Outcome::Nothing) {
-            let ends = connection.ends.clone();
-            self.tell(outcome, &ends)?;
+            let parties = connection.parties.clone();
+            self.tell(outcome, &parties)?;
         }
         if self.kept > MOST_KEPT {
             self.make_room(packet)?;
@@ -169,22 +168,22 @@ impl Network<'_> {
         let Some(mut connection) = self.connections.remove(&key) else { return Ok(()) };
         self.kept -= connection.kept();
         let outcome = connection.finish(packet, &mut self.rules)?;
-        self.tell(outcome, &connection.ends)
+        self.tell(outcome, &connection.parties)
     }
 
-    fn tell(&mut self, outcome: Outcome, ends: &Ends) -> io::Result<()> {
+    fn tell(&mut self, outcome: Outcome, parties: &Parties) -> io::Result<()> {
         match outcome {
             Outcome::Nothing => {}
             Outcome::Other => {
                 self.rest.others += 1;
                 if self.rest.named.len() < NAMED {
-                    self.rest.named.push(ends.to_string());
+                    self.rest.named.push(parties.to_string());
                 }
             }
             Outcome::Shown { number, is_new, text, code } => {
                 self.codes.extend(code);
                 if is_new || self.last != number && !text.is_empty() {
-                    self.show.connection(self.out, number, ends, is_new)?;
+                    self.show.connection(self.out, number, parties, is_new)?;
                     self.last = number;
                 }
                 self.out.write_all(&text)?;
