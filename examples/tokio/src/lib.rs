@@ -5,22 +5,25 @@
 //!   neither from it nor from other tasks. After [`STALL`] the conversation is given up.
 //! - **Cancellation**: every branch of `select!` can lose and nothing is lost. Dropping
 //!   [`Peer::request`] drops the result. Dropping [`talk`] ends all at once, answers too.
-//! - **Shutdown**: when something comes on `stop`, the session drains.
+//! - **Shutdown**: when the sender of `stop` is dropped, the session drains.
 
-pub mod transport;
-
-use bytes::{Buf, Bytes};
-use futures_util::{Sink, SinkExt, Stream, StreamExt, TryStreamExt};
-use gotalk::{Assembler, Due, MAX_REPLY_LEN, MessageType, Outgoing, Received, Session, Settings};
-use gotalk::{Writer, websocket::messages};
-use std::collections::{HashMap, VecDeque};
+use bytes::Bytes;
+use futures_util::{
+    Sink, SinkExt, Stream, StreamExt, TryStreamExt, future::ready, stream::poll_fn,
+};
+use gotalk::{Assembler, Due, MAX_REPLY_LEN, MessageType, Received, Session, Settings, Writer};
+use std::{collections::HashMap, io};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Duration, Instant, sleep, sleep_until, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+use tokio_util::task::AbortOnDropHandle;
 
 pub const MAX_PAYLOAD: usize = 4096;
 /// How many requests can be in flight, each way.
 pub const MAX_REQUESTS: usize = 8;
-/// How long the peer may take for what the sink holds, which is a few KiB.
+/// How long the peer may take nothing of what was written.
 pub const STALL: Duration = Duration::from_secs(20);
 const SETTINGS: Settings =
     Settings { answer_ms: Some(30_000), silence_ms: Some(60_000), ..Settings::DEFAULT };
@@ -38,7 +41,7 @@ pub type Request = (String, Vec<u8>, oneshot::Sender<Answer>);
 pub struct Peer(mpsc::Sender<Request>);
 
 impl Peer {
-    /// Give the receiver to [`talk`].
+    /// Give both to [`talk`].
     pub fn new() -> (Self, mpsc::Receiver<Request>) {
         let (to, requests) = mpsc::channel(MAX_REQUESTS);
         (Self(to), requests)
@@ -46,96 +49,57 @@ impl Peer {
 
     pub async fn request(&self, op: &str, payload: impl Into<Vec<u8>>) -> Answer {
         let (reply, result) = oneshot::channel();
-        let request = (op.into(), payload.into(), reply);
-        self.0.send(request).await.map_err(|_| "the conversation is over")?;
-        result.await.unwrap_or(Err("the conversation has ended".into()))
+        self.0.send((op.into(), payload.into(), reply)).await.ok(); // or nobody will reply
+        result.await.unwrap_or(Err("no result".into()))
     }
 }
 
-/// Talks to one peer until one of the two closes. Each request is given to `answer`.
-pub async fn talk<E: Into<Error>, F: Future<Output = Answer> + Send + 'static>(
-    mut input: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    mut output: impl Sink<Bytes, Error = E> + Unpin,
-    mut requests: mpsc::Receiver<Request>,
+/// Talks to one peer until one of the two closes. Each request of the peer's is given to `answer`.
+pub async fn talk<F: Future<Output = Answer> + Send + 'static>(
+    transport: impl Stream<Item = io::Result<impl Into<Bytes>>>
+    + Sink<Bytes, Error = io::Error>
+    + Send
+    + 'static,
+    (peer, mut requests): (Peer, mpsc::Receiver<Request>),
     mut stop: watch::Receiver<()>,
-    answer: impl Fn(String, Vec<u8>) -> F,
+    answer: impl Fn(Peer, String, Vec<u8>) -> F,
 ) -> Result<(), Error> {
     let start = Instant::now();
     let now = || start.elapsed().as_millis() as u32; // it may wrap
     let mut session = Session::<MAX_REQUESTS, MAX_REQUESTS>::new(SETTINGS);
     let mut assembler = Assembler::<MAX_PAYLOAD>::new();
-    let (mut chunk, mut tx) = (Bytes::new(), vec![0; ROOM]);
+    let mut tx = vec![0; ROOM];
     let mut writer = Writer::new(&mut tx);
-    let (mut queue, mut unsent, mut progress) = (VecDeque::new(), false, start);
-    let mut waiting = Waiting::new();
-    let mut answers = tokio::task::JoinSet::new();
-    loop {
-        let due = session.poll(now(), &mut writer)?;
-        queue.extend(messages(writer.as_bytes()).map(Bytes::copy_from_slice));
-        writer.clear(); // so there is always room
-        match due {
-            Some(Due::TimedOut(request) | Due::Lost(request)) => {
-                settle(&mut waiting, request, Err("no result".into()));
-                continue;
+    let (mut waiting, mut answers) = (HashMap::new(), JoinSet::<(_, Answer)>::new());
+    // A task of its own writes, so that this one reads meanwhile. At last it ends the output.
+    let (output, mut input) = transport.split();
+    let (to, mut written) = mpsc::channel(1);
+    let sending = poll_fn(move |cx| written.poll_recv(cx)).map(Ok).forward(output);
+    let sending = AbortOnDropHandle::new(tokio::spawn(sending));
+    'talk: loop {
+        while let Some(due) = session.poll(now(), &mut writer)? {
+            match due {
+                Due::TimedOut(request) | Due::Lost(request) => _ = waiting.remove(&request),
+                Due::Close => break 'talk,
             }
-            Some(Due::Close) => break,
-            None => {}
         }
-        if !unsent {
-            (unsent, progress) = (!queue.is_empty(), Instant::now());
-        }
-        let may_write = queue.is_empty();
-        let (len, step) = if may_write { assembler.step(&chunk) } else { (0, Ok(None)) };
-        if let Some(step) = step.transpose() {
-            let item = step.map(|step| assembler.item(&chunk, step));
-            match session.receive(now(), item, &mut writer)? {
-                Received::Request { request, op, payload } => {
-                    let op = String::from_utf8_lossy(op.as_bytes());
-                    let answer = answer(op.into(), payload.into());
-                    answers.spawn(async move { (request, answer.await) });
-                }
-                Received::Result { request, payload } => {
-                    settle(&mut waiting, request, Ok(payload.into()));
-                }
-                Received::ErrorResult { request, payload }
-                | Received::RetryResult { request, payload, .. } => {
-                    let why = String::from_utf8_lossy(payload);
-                    settle(&mut waiting, request, Err(why.into()));
-                }
-                Received::ResultPart { request, .. }
-                | Received::ResultEnd { request }
-                | Received::ResultTooLong { request } => {
-                    session.forget(request);
-                    settle(&mut waiting, request, Err("too long, or in parts".into()));
-                }
-                _ => {} // what needs no answer
-            }
-            chunk.advance(len);
-            continue;
-        }
-        chunk.advance(len);
-        let wait = session.wait_ms(now()).map_or(STALL, |ms| Duration::from_millis(ms.into()));
+        send(&to, &mut writer).await?;
+        let wait = Duration::from_millis(session.wait_ms(now()).unwrap_or(u32::MAX).into());
+        let mut chunk = Bytes::new();
         tokio::select! {
-            more = send(&mut output, &mut queue), if unsent => {
-                (unsent, progress) = (more.map_err(Into::into)?, Instant::now());
-            }
-            next = input.next(), if may_write => match next.transpose().map_err(Into::into)? {
-                Some(bytes) => chunk = bytes,
+            next = input.next() => match next.transpose()? {
+                Some(bytes) => chunk = bytes.into(),
                 None => session.disconnected(),
             },
-            Some(done) = answers.join_next(), if may_write => match done? {
-                (request, Ok(payload)) if payload.len() <= MAX_PAYLOAD => {
-                    session.respond(&mut writer, request, &payload)?;
-                }
-                (request, Ok(_)) => session.respond_error(&mut writer, request, "too long")?,
-                (request, Err(why)) => {
-                    let why = &why.as_bytes()[..why.len().min(MAX_PAYLOAD)];
-                    session.respond_error(&mut writer, request, why)?;
-                }
-            },
-            Some((op, payload, reply)) = requests.recv(),
-                if may_write && waiting.len() < MAX_REQUESTS =>
-            {
+            Some(done) = answers.join_next() => {
+                let (request, answer) = done?;
+                let written = match &answer {
+                    Ok(payload) => session.respond(&mut writer, request, payload),
+                    Err(why) => session.respond_error(&mut writer, request, why.as_str()),
+                };
+                written.or_else(|_| session.respond_error(&mut writer, request, "too long"))?;
+            }
+            Some((op, payload, reply)) = requests.recv(), if waiting.len() < MAX_REQUESTS => {
                 match session.request(now(), &mut writer, op.as_str(), &payload) {
                     Ok(request) => _ = waiting.insert(request, reply),
                     Err(error) => _ = reply.send(Err(error.to_string())),
@@ -143,35 +107,61 @@ pub async fn talk<E: Into<Error>, F: Future<Output = Answer> + Send + 'static>(
             }
             _ = stop.changed(), if session.is_open() => session.drain(),
             () = sleep(wait) => {} // something is due
-            () = sleep_until(progress + STALL), if unsent => return Err("it takes nothing".into()),
+        }
+        let mut items = assembler.feed(&chunk);
+        while let Some(item) = items.next() {
+            send(&to, &mut writer).await?; // so that there is always room
+            let (request, result) = match session.receive(now(), item, &mut writer)? {
+                Received::Request { request, op, payload } => {
+                    let answer = answer(peer.clone(), op.to_string(), payload.into());
+                    answers.spawn(async move { (request, answer.await) });
+                    continue;
+                }
+                Received::Result { request, payload } => (request, Ok(payload.into())),
+                Received::ErrorResult { request, payload }
+                | Received::RetryResult { request, payload, .. } => {
+                    (request, Err(String::from_utf8_lossy(payload).into()))
+                }
+                Received::ResultPart { request, .. }
+                | Received::ResultEnd { request }
+                | Received::ResultTooLong { request } => {
+                    session.forget(request);
+                    (request, Err("too long, or in parts".into()))
+                }
+                _ => continue, // what needs no answer
+            };
+            if let Some(reply) = waiting.remove(&request) {
+                reply.send(result).ok(); // or nobody waits any more
+            }
         }
     }
-    // Send the rest, end the output, and read on shortly, so that the peer sees why: rule 7.11.
+    // End the output, and read on shortly, so that the peer sees why: rule 7.11.
+    send(&to, &mut writer).await?;
+    drop(to);
     let hang_up = async {
-        while send(&mut output, &mut queue).await? {}
-        output.close().await?;
-        while input.try_next().await?.is_some() {}
-        Ok::<_, E>(())
+        sending.await.ok();
+        while let Some(Ok(_)) = input.next().await {}
     };
     timeout(Duration::from_secs(2), hang_up).await.ok();
     Ok(assembler.finish()?)
 }
 
-type Waiting = HashMap<Outgoing, oneshot::Sender<Answer>>;
-
-fn settle(waiting: &mut Waiting, request: Outgoing, result: Answer) {
-    if let Some(reply) = waiting.remove(&request) {
-        reply.send(result).ok(); // or nobody waits any more
+/// Waits while the peer does not take what was written before.
+async fn send(to: &mpsc::Sender<Bytes>, writer: &mut Writer<'_>) -> Result<(), Error> {
+    for message in gotalk::websocket::messages(writer.as_bytes()) {
+        to.send_timeout(Bytes::copy_from_slice(message), STALL)
+            .await
+            .map_err(|_| "it takes nothing")?;
     }
+    writer.clear();
+    Ok(())
 }
 
-/// Sends a message or, if there is none, what the sink holds, and tells whether that may not be
-/// all. When it is dropped, the message is still in the queue: `feed` takes it as it ends.
-async fn send<E>(
-    output: &mut (impl Sink<Bytes, Error = E> + Unpin),
-    queue: &mut VecDeque<Bytes>,
-) -> Result<bool, E> {
-    let Some(message) = queue.front() else { return output.flush().await.map(|()| false) };
-    output.feed(message.clone()).await?;
-    Ok(queue.pop_front().is_some())
+/// Sends binary messages. What comes in is one stream of bytes, however it is cut.
+pub fn websocket(
+    stream: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
+) -> impl Stream<Item = io::Result<Bytes>> + Sink<Bytes, Error = io::Error> {
+    let bytes = |it: Message| ready(Ok((it.is_binary() || it.is_text()).then(|| it.into_data())));
+    let stream = stream.map_err(io::Error::other).try_filter_map(bytes);
+    stream.sink_map_err(io::Error::other).with(|bytes| ready(Ok(Message::Binary(bytes))))
 }

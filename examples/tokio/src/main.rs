@@ -1,17 +1,19 @@
-//! A server and a client, over TCP or WebSocket:
+//! A server and a client, over TCP or WebSocket. The server runs until ctrl-C.
 //!
 //! ```sh
-//! cargo run -- serve 127.0.0.1:7000 tcp
-//! cargo run -- call 127.0.0.1:7000 tcp ask-back '"hello"'
+//! cargo run -- serve 127.0.0.1:7000
+//! cargo run -- call 127.0.0.1:7000 ask-back '"hello"'
+//! cargo run -- call ws://127.0.0.1:7001/gotalk/ echo '"hello"'
 //! ```
 
-use gotalk_tokio::{Answer, Error, Peer, Request, STALL, talk, transport};
-use std::{env, pin::pin, time::Duration};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream::poll_fn};
+use gotalk_tokio::{Answer, Error, Peer, STALL, talk, websocket};
+use std::{env, time::Duration};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
-use tokio::{signal::ctrl_c, task::JoinSet};
-use tokio_tungstenite::{accept_async_with_config, client_async_with_config};
+use tokio::{signal::ctrl_c, sync::watch, time::sleep, time::timeout};
+use tokio_tungstenite::tungstenite::{ClientRequestBuilder, protocol::WebSocketConfig};
+use tokio_tungstenite::{accept_async_with_config, connect_async};
+use tokio_util::codec::{BytesCodec, Framed};
 
 /// What both ends serve.
 async fn answer(peer: Peer, op: String, payload: Vec<u8>) -> Answer {
@@ -26,73 +28,55 @@ async fn answer(peer: Peer, op: String, payload: Vec<u8>) -> Answer {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Over {
-    Tcp,
-    /// WebSocket, of which this is the server or the client.
-    Server,
-    Client,
+/// Talks to a client.
+async fn accept(tcp: TcpStream, is_ws: bool, stop: watch::Receiver<()>) -> Result<(), Error> {
+    if !is_ws {
+        return talk(Framed::new(tcp, BytesCodec::new()), Peer::new(), stop, answer).await;
+    }
+    let config = WebSocketConfig::default().max_message_size(Some(1 << 20));
+    let stream = timeout(STALL, accept_async_with_config(tcp, Some(config))).await??;
+    talk(websocket(stream), Peer::new(), stop, answer).await
 }
 
-async fn converse(
-    stream: TcpStream,
-    over: Over,
-    (peer, requests): (Peer, mpsc::Receiver<Request>),
-    stop: watch::Receiver<()>,
-) -> Result<(), Error> {
-    let answer = move |op, payload| answer(peer.clone(), op, payload);
-    let config = transport::websocket_config();
-    let stream = match over {
-        Over::Tcp => {
-            let (input, output) = transport::bytes(stream);
-            return talk(input, output, requests, stop, answer).await;
-        }
-        Over::Server => timeout(STALL, accept_async_with_config(stream, config)).await??,
-        Over::Client => {
-            let opening = client_async_with_config("ws://localhost/", stream, config);
-            timeout(STALL, opening).await??.0
-        }
+async fn serve(address: &str) -> Result<(), Error> {
+    let ws = address.strip_prefix("ws://");
+    let listener = TcpListener::bind(ws.unwrap_or(address)).await?;
+    println!("listening on {}", listener.local_addr()?);
+    let (stop, stopped) = watch::channel(());
+    let interrupted = ctrl_c().map(|_| drop(stop)); // what is in flight is finished
+    poll_fn(|cx| listener.poll_accept(cx).map(Some))
+        .take_until(interrupted)
+        .try_for_each_concurrent(100, async |(tcp, _)| {
+            println!("{:?}", accept(tcp, ws.is_some(), stopped.clone()).await);
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+async fn call(address: &str, op: &str, payload: &str) -> Result<(), Error> {
+    let ((peer, requests), (stop, stopped)) = (Peer::new(), watch::channel(()));
+    let both = (peer.clone(), requests);
+    let end = if address.starts_with("ws://") {
+        // Servers of the Go package refuse a client that has no origin.
+        let request = ClientRequestBuilder::new(address.parse()?).with_header("Origin", address);
+        let (stream, _) = connect_async(request).await?;
+        tokio::spawn(talk(websocket(stream), both, stopped, answer))
+    } else {
+        let tcp = TcpStream::connect(address).await?;
+        tokio::spawn(talk(Framed::new(tcp, BytesCodec::new()), both, stopped, answer))
     };
-    let (input, output) = transport::websocket(stream);
-    talk(input, output, requests, stop, answer).await
+    println!("{}", String::from_utf8_lossy(&peer.request(op, payload).await?));
+    drop(stop);
+    end.await?
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let arguments: Vec<_> = env::args().skip(1).collect();
-    let (stop, stopped) = watch::channel(());
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["serve", address, over] => {
-            let over = if over == "ws" { Over::Server } else { Over::Tcp };
-            let listener = TcpListener::bind(address).await?;
-            println!("listening on {}", listener.local_addr()?);
-            let mut interrupted = pin!(ctrl_c());
-            let mut conversations = JoinSet::new();
-            loop {
-                tokio::select! {
-                    accepted = listener.accept(), if conversations.len() < 100 => {
-                        let (stream, _) = accepted?;
-                        conversations.spawn(converse(stream, over, Peer::new(), stopped.clone()));
-                    }
-                    Some(end) = conversations.join_next() => println!("{end:?}"),
-                    _ = &mut interrupted => break,
-                }
-            }
-            drop(listener);
-            stop.send(())?;
-            conversations.join_all().await; // what is in flight is finished
-        }
-        ["call", address, over, op, payload] => {
-            let over = if over == "ws" { Over::Client } else { Over::Tcp };
-            let (peer, requests) = Peer::new();
-            let stream = TcpStream::connect(address).await?;
-            let end = tokio::spawn(converse(stream, over, (peer.clone(), requests), stopped));
-            let answer = peer.request(op, payload).await?;
-            println!("{}", String::from_utf8_lossy(&answer));
-            stop.send(())?;
-            end.await??;
-        }
-        _ => return Err("usage: serve ADDRESS tcp|ws, or call ADDRESS tcp|ws OP PAYLOAD".into()),
+        ["serve", address] => serve(address).await,
+        ["call", address, op, payload] => call(address, op, payload).await,
+        _ => Err("usage: serve ADDRESS, or call ADDRESS OP PAYLOAD".into()),
     }
-    Ok(())
 }

@@ -21,7 +21,11 @@ fn program(arguments: &[&str]) -> Command {
 
 impl Server {
     fn start(over: &str) -> Self {
-        let mut child = program(&["serve", "127.0.0.1:0", over]).spawn().unwrap();
+        let at = match over {
+            "ws" => "ws://127.0.0.1:0",
+            _ => "127.0.0.1:0",
+        };
+        let mut child = program(&["serve", at]).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap().into();
@@ -29,7 +33,11 @@ impl Server {
     }
 
     fn call(&self, over: &str, op: &str, payload: &str) -> Child {
-        program(&["call", &self.address, over, op, payload]).spawn().unwrap()
+        let at = match over {
+            "ws" => format!("ws://{}/gotalk/", self.address),
+            _ => self.address.clone(),
+        };
+        program(&["call", &at, op, payload]).spawn().unwrap()
     }
 
     fn interrupt(&self) {

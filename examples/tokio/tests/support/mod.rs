@@ -1,9 +1,10 @@
 //! One end that is the example, and another that is bytes in memory.
 
-use gotalk_tokio::{Answer, Error, Peer, talk, transport};
+use gotalk_tokio::{Answer, Error, Peer, talk};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
+use tokio_util::codec::{BytesCodec, Framed};
 
 /// One end that talks.
 #[allow(dead_code)]
@@ -31,10 +32,9 @@ pub async fn answer(peer: Peer, op: String, payload: Vec<u8>) -> Answer {
 
 pub fn end(stream: DuplexStream) -> End {
     let ((peer, requests), (stop, stopped)) = (Peer::new(), watch::channel(()));
-    let (input, output) = transport::bytes(stream);
-    let asked = peer.clone();
-    let answer = move |op, payload| answer(asked.clone(), op, payload);
-    End { peer, stop, task: tokio::spawn(talk(input, output, requests, stopped, answer)) }
+    let stream = Framed::new(stream, BytesCodec::new());
+    let task = tokio::spawn(talk(stream, (peer.clone(), requests), stopped, answer));
+    End { peer, stop, task }
 }
 
 /// Two ends that talk to each other.
