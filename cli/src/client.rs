@@ -1,20 +1,26 @@
 //! The client: one request, and all that may come until it has its answer.
+//!
+//! For whoever changes this: the session looks at no time here. How long to wait depends on
+//! what is still to be sent, and on whether to ask again: see [`Caller::waits_until`].
 
-use std::io::Write;
-use std::slice::Chunks;
+use std::fmt;
+use std::io;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use gotalk::{Event, MAX_NAME_LEN, Outgoing, Received, Settings, WriteError};
+use gotalk::{Event, Incoming, MAX_NAME_LEN, Name, Outgoing, Received, Settings, WriteError};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::text::{self, Excerpt, unknown};
+use crate::body::Parts;
+use crate::escape;
+use crate::text::{self, unknown};
 use crate::wire::{self, App, End, Link, NEVER, converse, on_a_line, see_off};
 
 /// What to put up with, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The longest wait for the next sign of the answer.
-    pub(crate) patience: u32,
+    pub(crate) patience: u64,
     /// The longest time to see a peer off that is told why.
     pub(crate) goodbye: u64,
     /// Whether the peer is seen off even if all is well: it may not see a mere end.
@@ -23,207 +29,355 @@ pub(crate) struct Limits {
     pub(crate) says_goodbye: bool,
     /// When all of it is to be over, if that is set.
     pub(crate) until: Option<Instant>,
+    /// How often to ask again after a retry result.
+    pub(crate) retries: u32,
 }
 
 /// What to say.
 pub(crate) struct Request<'a> {
     pub(crate) op: &'a str,
-    pub(crate) payload: &'a [u8],
-    /// The size of its parts, if it is to be streamed.
-    pub(crate) part: Option<usize>,
-    /// Whether it is a notification, which has no answer.
-    pub(crate) notify: bool,
+    pub(crate) body: Body<'a>,
+}
+
+pub(crate) enum Body<'a> {
+    Single(&'a [u8]),
+    Stream(Parts<'a>),
+    /// It has no answer.
+    Notification(&'a [u8]),
 }
 
 impl Request<'_> {
     /// Whether it can be asked.
     pub(crate) fn check(&self) -> Result<(), WriteError> {
-        match (self.op.len(), self.payload.len()) {
-            (0, _) => Err(WriteError::EmptyName),
-            (len, _) if len > MAX_NAME_LEN => Err(WriteError::NameTooLong { len }),
-            (_, len) if u32::try_from(len).is_err() => Err(WriteError::PayloadTooLong { len }),
+        let op = self.op.len();
+        if op == 0 {
+            return Err(WriteError::EmptyName);
+        }
+        if op > MAX_NAME_LEN {
+            return Err(WriteError::NameTooLong { len: op });
+        }
+        match self.body.len() {
+            len if u32::try_from(len).is_err() => Err(WriteError::PayloadTooLong { len }),
             _ => Ok(()),
         }
     }
 }
 
-/// The answer.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    /// The result; its payload has been written out as it came. Of a notification, that it
-    /// has gone out.
-    Result,
-    /// The request was at fault.
-    Error(String),
-    /// The request may be made again, but not before.
-    Retry { wait_ms: u32, text: String },
+impl Body<'_> {
+    /// How much of it is kept.
+    fn len(&self) -> usize {
+        match self {
+            Self::Single(payload) | Self::Notification(payload) => payload.len(),
+            Self::Stream(_) => 0,
+        }
+    }
 }
 
-/// Makes a request. The payload of the result goes to `result`, word of anything else
-/// that comes to `notes`.
+/// The answer. [`Show`] has been shown its payload.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The result. Of a notification, that it has gone out.
+    Result,
+    /// The request was at fault.
+    Error,
+    /// The request may be made again, but not before the time that was shown.
+    Retry,
+}
+
+/// What has a payload that is shown.
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a> {
+    Result,
+    /// A part of a result. An empty one is its end.
+    Part,
+    Error,
+    Retry {
+        wait_ms: u32,
+    },
+    Notification(Name<'a>),
+}
+
+/// Shows what comes. An error ends the call.
+pub(crate) trait Show {
+    /// So many bytes of it come, in one piece or more.
+    fn begin(&mut self, what: What<'_>, size: u32) -> io::Result<()>;
+    /// The next piece, and how many bytes come after it.
+    fn piece(&mut self, data: &[u8], remaining: u32) -> io::Result<()>;
+    /// A word on anything else.
+    fn note(&mut self, text: fmt::Arguments<'_>);
+}
+
+/// Makes a request.
 pub(crate) async fn call(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    request: &Request<'_>,
+    request: Request<'_>,
     limits: Limits,
-    result: &mut impl Write,
-    notes: &mut impl Write,
+    show: &mut dyn Show,
 ) -> Result<Answer, End> {
-    let answer_ms = Some(limits.patience);
-    let mut settings = Settings { answer_ms, streams: u16::MAX, ..Settings::DEFAULT };
+    let mut settings = Settings { streams: u16::MAX, ..Settings::DEFAULT };
     if limits.says_goodbye {
         settings = on_a_line(settings);
     }
-    let takes_leave = limits.takes_leave || request.notify;
-    let mut link = Link::new(settings);
-    let &Request { op, payload, .. } = request;
-    let mut parts = request.part.map(|size| payload.chunks(size.max(1)));
-    let first = parts.as_mut().map(|parts| parts.next().unwrap_or_default());
-    let asked = link.send(|session, now, writer| match first {
-        _ if request.notify => session.notify(now, writer, op, payload).map(|()| None),
-        None => session.request(now, writer, op, payload).map(Some),
-        Some(part) => session.stream_request(now, writer, op, part).map(Some),
-    });
+    let is_notification = matches!(request.body, Body::Notification(_));
+    let takes_leave = limits.takes_leave || is_notification;
     let until = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
-    let mut caller = Caller {
-        parts: asked.flatten().zip(parts),
-        notify: request.notify,
-        until: until.map_or(NEVER, |until| until.as_millis() as u64),
-        takes: Takes::Nothing,
-        name: String::new(),
-        text: Excerpt::default(),
-        answer: None,
-        result,
-        notes,
-    };
-    let patience = limits.patience.into();
-    let mut limits = wire::Limits {
-        idle: patience,
-        waiting: payload.len() + (1 << 20),
-        unread: patience,
+    let mut wire = wire::Limits {
+        silence: limits.patience,
+        waiting: request.body.len() + (1 << 20),
+        unread: limits.patience,
         goodbye: limits.goodbye,
         says_goodbye: limits.says_goodbye,
         ..wire::Limits::default()
     };
-    let Err(end) = converse(&mut stream, &mut link, &mut caller, &limits).await;
+    let mut link = Link::new(settings);
+    let mut caller = Caller {
+        request,
+        asked: Asked::At(0),
+        patience: limits.patience,
+        until: until.map_or(NEVER, |until| until.as_millis() as u64),
+        retries: limits.retries,
+        progress: 0,
+        takes: Takes::Nothing,
+        has_parts: false,
+        answer: None,
+        show,
+    };
+    let Err(end) = converse(&mut stream, &mut link, &mut caller, &wire).await;
     let answer = caller.answer;
     if answer.is_none() || takes_leave {
-        limits.unread = limits.goodbye;
-        see_off(&mut stream, &mut link, &end, &limits).await;
+        wire.unread = limits.goodbye;
+        see_off(&mut stream, &mut link, &end, &wire).await;
     }
     answer.ok_or(end)
+}
+
+/// How far the request has come.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// It is to be asked then.
+    At(u64),
+    /// It is streamed, and its first part is still to be sent.
+    Begins,
+    /// Its next part is to be sent.
+    Goes(Outgoing),
+    /// It has been sent.
+    Sent,
 }
 
 /// What the payload is that is being read.
 #[derive(Clone, Copy)]
 enum Takes {
     Nothing,
-    Part,
+    /// It is shown, and that is all.
+    Shown,
+    /// The call is over behind it.
     Result,
     Error,
     Retry(u32),
-    Note,
 }
 
-struct Caller<'a, R, N> {
-    /// The parts that are still to be sent, and of which request.
-    parts: Option<(Outgoing, Chunks<'a, u8>)>,
-    notify: bool,
+struct Caller<'a> {
+    request: Request<'a>,
+    asked: Asked,
+    patience: u64,
     until: u64,
+    retries: u32,
+    /// When there was the latest sign of the answer, or something was still to be sent.
+    progress: u64,
     takes: Takes,
-    /// The name of the notification that is being read, and the start of a payload.
-    name: String,
-    text: Excerpt,
+    /// Whether a part of a result has been shown.
+    has_parts: bool,
     answer: Option<Answer>,
-    result: R,
-    notes: N,
+    show: &'a mut dyn Show,
 }
 
-impl<R: Write, N: Write> App for Caller<'_, R, N> {
+impl App for Caller<'_> {
     fn event(&mut self, event: Event<'_>, _: &[u8], link: &mut Link) -> Result<(), End> {
-        self.takes = match link.receive(event) {
+        let received = link.receive(event);
+        if let Received::Result { .. }
+        | Received::ResultPart { .. }
+        | Received::ErrorResult { .. }
+        | Received::RetryResult { .. } = received
+        {
+            self.progress = link.now;
+        }
+        self.takes = match received {
             // It is a Gotalk peer, so the notification will be read.
-            Received::Opened if self.notify => return self.over(Answer::Result),
-            Received::Result { .. } => Takes::Result,
-            Received::ResultPart { .. } => Takes::Part,
-            Received::ResultEnd { .. } => return self.over(Answer::Result),
-            Received::ErrorResult { .. } => Takes::Error,
-            Received::RetryResult { wait_ms, .. } => Takes::Retry(wait_ms),
+            Received::Opened if matches!(self.request.body, Body::Notification(_)) => {
+                return self.over(Answer::Result);
+            }
+            Received::Result { payload, .. } => {
+                self.show(What::Result, payload)?;
+                Takes::Result
+            }
+            Received::ResultPart { payload, .. } => {
+                self.has_parts = true;
+                self.show(What::Part, payload)?;
+                Takes::Shown
+            }
+            Received::ResultEnd { .. } => {
+                self.show(What::Part, 0)?;
+                Takes::Result
+            }
+            Received::ErrorResult { payload, .. } => {
+                self.show(What::Error, payload)?;
+                Takes::Error
+            }
+            Received::RetryResult { wait_ms, payload, .. } => {
+                self.show(What::Retry { wait_ms }, payload)?;
+                Takes::Retry(wait_ms)
+            }
+            Received::Notification { name, payload } => {
+                self.show(What::Notification(name), payload)?;
+                Takes::Shown
+            }
             Received::Closed { code } => return Err(End::PeerGaveUp(code)),
-            Received::Notification { name, .. } => {
-                self.name = text::name(name);
-                Takes::Note
-            }
             Received::Request { request, op, .. } | Received::StreamRequest { request, op, .. } => {
-                link.refuse(request, &unknown(op));
-                self.note(format_args!("refused: a request {:?}", request.id()))
+                self.answer_request(request, op, link);
+                Takes::Nothing
             }
-            Received::Heartbeat { load, .. } => self.note(format_args!("heartbeat: load {load}")),
             Received::Opened => Takes::Nothing,
+            Received::Heartbeat { load, .. } => {
+                self.show.note(format_args!("heartbeat: load {load}"));
+                Takes::Nothing
+            }
             // Names that are too long, parts of what was refused, and results of what was not
             // asked: Go peers send the latter after a failed stream.
-            _ => self.note(format_args!("ignored: {event:?}")),
+            _ => {
+                self.show.note(format_args!("ignored: {event:?}"));
+                Takes::Nothing
+            }
         };
         Ok(())
     }
 
-    fn payload(&mut self, data: &[u8], remaining: u32, _: &mut Link) -> Result<(), End> {
-        match self.takes {
-            Takes::Nothing => {}
-            Takes::Part | Takes::Result => {
-                let printed = self.result.write_all(data).and_then(|()| self.result.flush());
-                printed.map_err(End::Unprinted)?;
-            }
-            _ => self.text.push(data),
-        }
-        if remaining > 0 {
+    fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link) -> Result<(), End> {
+        if let Takes::Nothing = self.takes {
             return Ok(());
         }
-        let text = std::mem::take(&mut self.text).to_string();
+        self.show.piece(data, remaining).map_err(End::Unprinted)?;
+        if let Takes::Result | Takes::Error | Takes::Retry(_) = self.takes {
+            self.progress = link.now;
+        }
         match self.takes {
-            Takes::Nothing | Takes::Part => Ok(()),
+            _ if remaining > 0 => Ok(()),
+            Takes::Nothing | Takes::Shown => Ok(()),
             Takes::Result => self.over(Answer::Result),
-            Takes::Error => self.over(Answer::Error(text)),
-            Takes::Retry(wait_ms) => self.over(Answer::Retry { wait_ms, text }),
-            Takes::Note => {
-                let name = std::mem::take(&mut self.name);
-                self.note(format_args!("notification: {name} {text}"));
+            Takes::Error => self.over(Answer::Error),
+            Takes::Retry(wait_ms) => {
+                let at = link.now.saturating_add(wait_ms.into());
+                // What has been shown cannot be taken back, and time that is over will not do.
+                if self.retries == 0 || self.has_parts || at >= self.until {
+                    return self.over(Answer::Retry);
+                }
+                if let Body::Stream(parts) = &mut self.request.body {
+                    parts.rewind().map_err(End::NoPayload)?;
+                }
+                self.retries -= 1;
+                self.asked = Asked::At(at);
                 Ok(())
             }
         }
     }
 
-    /// Sends parts, but none after the request has its answer: the session refuses them.
     fn tick(&mut self, link: &mut Link) -> Result<u64, End> {
-        while let Some((request, parts)) = &mut self.parts
-            && !link.is_full()
+        if let Asked::At(at) = self.asked
+            && at <= link.now
         {
-            let part = parts.next();
-            let sent = link.send(|session, now, writer| match part {
-                Some(part) => session.request_part(now, writer, *request, part),
-                None => session.request_end(now, writer, *request),
-            });
-            if sent.is_none() || part.is_none() {
-                self.parts = None;
-            }
+            self.ask(link);
         }
-        if link.now < self.until { Ok(self.until) } else { Err(End::TimeUp) }
+        self.send_parts(link)?;
+        if !link.is_sent() {
+            self.progress = link.now;
+        }
+        let waits_until = self.waits_until();
+        match link.now {
+            now if now >= self.until => Err(End::TimeUp),
+            now if now >= waits_until => Err(End::Silence),
+            _ => Ok(match self.asked {
+                Asked::At(at) => self.until.min(at),
+                _ => self.until.min(waits_until),
+            }),
+        }
     }
 
     fn unanswered(&mut self, _: Outgoing, _: &mut Link) -> Result<(), End> {
         Err(End::Silence)
     }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match (self.asked, &mut self.request.body) {
+            (Asked::Begins | Asked::Goes(_), Body::Stream(parts)) => parts.poll_read(cx),
+            _ => Poll::Pending,
+        }
+    }
 }
 
-impl<R: Write, N: Write> Caller<'_, R, N> {
+impl Caller<'_> {
     /// There is nothing more to wait for.
     fn over(&mut self, answer: Answer) -> Result<(), End> {
         self.answer = Some(answer);
         Err(End::Closed)
     }
 
-    /// A word to the user. That it cannot be said is no reason to stop.
-    fn note(&mut self, text: std::fmt::Arguments<'_>) -> Takes {
-        let _ = writeln!(self.notes, "{text}");
-        Takes::Nothing
+    fn show(&mut self, what: What<'_>, size: u32) -> Result<(), End> {
+        self.show.begin(what, size).map_err(End::Unprinted)
+    }
+
+    /// The peer asks for something. Its payload is not read.
+    fn answer_request(&mut self, request: Incoming, op: Name<'_>, link: &mut Link) {
+        link.refuse(request, &unknown(op));
+        let (id, op) = (escape::id(request.id()), text::name(op));
+        self.show.note(format_args!("refused: a request {id} {op}"));
+    }
+
+    /// Until when the next sign of the answer must come. While the request is still to be
+    /// sent there is no such time: what it sends may come slowly.
+    fn waits_until(&self) -> u64 {
+        match self.asked {
+            Asked::Sent => self.progress.saturating_add(self.patience),
+            _ => NEVER,
+        }
+    }
+
+    fn ask(&mut self, link: &mut Link) {
+        let op = self.request.op;
+        self.asked = Asked::Sent;
+        match self.request.body {
+            Body::Notification(payload) => {
+                link.send(|session, now, writer| session.notify(now, writer, op, payload));
+            }
+            Body::Single(payload) => {
+                link.send(|session, now, writer| session.request(now, writer, op, payload));
+            }
+            Body::Stream(_) => self.asked = Asked::Begins,
+        }
+    }
+
+    /// Sends parts, but none after the request has its answer: the session refuses them.
+    fn send_parts(&mut self, link: &mut Link) -> Result<(), End> {
+        let Body::Stream(parts) = &mut self.request.body else { return Ok(()) };
+        let op = self.request.op;
+        while let Asked::Begins | Asked::Goes(_) = self.asked
+            && !link.is_full()
+        {
+            let Some(part) = parts.next().map_err(End::NoPayload)? else { break };
+            let is_end = part.is_empty();
+            let sent = match self.asked {
+                Asked::Goes(request) if is_end => Some(request),
+                Asked::Goes(request) => link
+                    .send(|session, now, writer| session.request_part(now, writer, request, part))
+                    .map(|()| request),
+                _ => {
+                    link.send(|session, now, writer| session.stream_request(now, writer, op, part))
+                }
+            };
+            self.asked = sent.map_or(Asked::Sent, Asked::Goes);
+            if let (true, Some(request)) = (is_end, sent) {
+                link.send(|session, now, writer| session.request_end(now, writer, request));
+                self.asked = Asked::Sent;
+            }
+        }
+        Ok(())
     }
 }

@@ -1,12 +1,15 @@
 //! The command `gotalk`: looks into conversations, serves an echo, makes a call, passes a
 //! conversation on.
 //!
-//! This file joins the parts to the process. `inspect` shows a capture; `client` and
-//! `server`, with its `operations`, are two ways of using `wire`, which is a session over
-//! a `transport`, which an `address` stands for; `args` says how all of it is called.
+//! This file joins the parts to the process. `inspect` shows a capture; `client`, which
+//! `call` runs, and `server`, with its `operations`, are two ways of using `wire`, which is a
+//! session over a `transport`, which an `address` stands for; `args` says how all of it is
+//! called.
 
 mod address;
 mod args;
+mod body;
+mod call;
 mod client;
 mod colors;
 mod command;
@@ -28,29 +31,21 @@ mod transport;
 mod websocket;
 mod wire;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
 
-use address::Address;
-use args::{Call, Command, Gotalk, WRONG_USE};
-use client::{Answer, Request};
-use output::{Terminal, tell};
-use wire::End;
-
-/// The bytes in a part of a streamed request.
-const PART: usize = 16;
+use args::{Command, Gotalk, WRONG_USE};
+use output::tell;
 
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The exit codes of `call`, and of a `serve` that cannot.
-const ERROR_RESULT: u8 = 1;
-const RETRY_RESULT: u8 = 2;
+/// The exit code where there is nobody to talk to.
 const NO_ANSWER: u8 = 3;
 
 fn main() -> ExitCode {
@@ -73,7 +68,7 @@ fn run(command: Command) -> u8 {
             inspect::run(&args, &mut stdin, true, (&mut out, colored), (&mut err, err_colored))
         }
         Command::Serve(args) => serve::run(&args),
-        Command::Call(args) => call(&args),
+        Command::Call(args) => call::run(&args),
         Command::Relay(args) => relay::run(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -113,72 +108,6 @@ fn wrong_use(subcommand: &str, kind: ErrorKind, what: impl std::fmt::Display) ->
         None => gotalk.error(kind, what),
     };
     explain(&error)
-}
-
-fn call(args: &Call) -> u8 {
-    let part = args.stream.then_some(PART);
-    let payload = args.payload.as_encoded_bytes();
-    let request = Request { op: &args.op, payload, part, notify: args.notify };
-    if let Err(error) = request.check() {
-        return wrong_use("call", ErrorKind::ValueValidation, error);
-    }
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(format_args!("{}: {error}", args.address)),
-    };
-    let code = runtime.block_on(ask(args, &request));
-    runtime.shutdown_background(); // it may be looking for an address that nobody waits for
-    code
-}
-
-async fn ask(args: &Call, request: &Request<'_>) -> u8 {
-    let start = Instant::now();
-    let until = args.timeout.and_then(|time| start.checked_add(time));
-    let connected_by = start + CONNECT;
-    let connected_by = until.map_or(connected_by, |until| until.min(connected_by));
-    let stream = match transport::connect(&args.address, connected_by).await {
-        Ok(stream) => stream,
-        Err(error) => return failed(format_args!("{}: {error}", args.address)),
-    };
-    // The conversation takes the standard output.
-    let to_stderr = args.address == Address::Standard;
-    let on_terminal = match to_stderr {
-        true => io::stderr().is_terminal(),
-        false => io::stdout().is_terminal(),
-    };
-    let out: Box<dyn Write> = match to_stderr {
-        true => Box::new(io::stderr()),
-        false => Box::new(io::stdout()),
-    };
-    let mut out: Box<dyn Write> = match on_terminal {
-        true => Box::new(Terminal::new(out)),
-        false => out,
-    };
-    let limits = client::Limits {
-        patience: 30_000,
-        goodbye: 1000,
-        takes_leave: matches!(args.address, Address::WebSocket { .. } | Address::Serial { .. }),
-        says_goodbye: args.address.is_serial(),
-        until,
-    };
-    let answer = client::call(stream, request, limits, &mut out, &mut io::stderr()).await;
-    // For the eye only: in a file or a pipe the result is to be exactly its bytes.
-    if on_terminal && !args.notify {
-        let _ = writeln!(out);
-    }
-    match answer {
-        Ok(Answer::Result) => 0,
-        Ok(Answer::Error(text)) => {
-            tell(format_args!("error: {text}"));
-            ERROR_RESULT
-        }
-        Ok(Answer::Retry { wait_ms, text }) => {
-            tell(format_args!("retry after {wait_ms} ms: {text}"));
-            RETRY_RESULT
-        }
-        Err(End::Unprinted(error)) => output::failed(&error),
-        Err(end) => failed(format_args!("no answer: {end}")),
-    }
 }
 
 fn runtime() -> io::Result<Runtime> {

@@ -33,8 +33,11 @@ pub(crate) const NEVER: u64 = u64::MAX;
 /// One that does not come either, but fits a clock.
 const YEARS: u64 = 1 << 40;
 
+/// How many requests of ours may be in flight on a connection that serves, or calls once.
+const OUT: usize = 32;
+
 /// Up to so many requests of ours, and so many of the peer's that have no answer yet.
-pub(crate) type Session = gotalk::Session<32, 128>;
+pub(crate) type Session<const N: usize = OUT> = gotalk::Session<N, 128>;
 
 /// What a peer may cost.
 #[derive(Clone, Debug)]
@@ -61,15 +64,15 @@ pub(crate) struct Limits {
 }
 
 /// What is done with a connection.
-pub(crate) trait App {
+pub(crate) trait App<const N: usize = OUT> {
     /// Takes what has come, but for payloads. `rest` is what has come behind it.
-    fn event(&mut self, event: Event<'_>, rest: &[u8], link: &mut Link) -> Result<(), End>;
+    fn event(&mut self, event: Event<'_>, rest: &[u8], link: &mut Link<N>) -> Result<(), End>;
     /// Takes a piece of the payload of the latest event.
-    fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link) -> Result<(), End>;
+    fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link<N>) -> Result<(), End>;
     /// Does what is due while there is room for it, and says when something is due next.
-    fn tick(&mut self, link: &mut Link) -> Result<u64, End>;
+    fn tick(&mut self, link: &mut Link<N>) -> Result<u64, End>;
     /// A request had no answer in time.
-    fn unanswered(&mut self, request: Outgoing, link: &mut Link) -> Result<(), End>;
+    fn unanswered(&mut self, request: Outgoing, link: &mut Link<N>) -> Result<(), End>;
     /// Whether something that does not come from the peer is there for [`tick`](Self::tick).
     fn poll_source(&mut self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Pending
@@ -81,8 +84,8 @@ pub(crate) trait App {
 }
 
 /// The session, and what is to be sent.
-pub(crate) struct Link {
-    pub(crate) session: Session,
+pub(crate) struct Link<const N: usize = OUT> {
+    pub(crate) session: Session<N>,
     start: Instant,
     /// The time since then.
     pub(crate) now: u64,
@@ -93,7 +96,7 @@ pub(crate) struct Link {
     owed: u32,
 }
 
-impl Link {
+impl<const N: usize> Link<N> {
     pub(crate) fn new(settings: Settings) -> Self {
         let mut session = Session::new(settings);
         session.set_clock(0, unix_time());
@@ -110,12 +113,17 @@ impl Link {
         self.len >= FULL
     }
 
+    /// Whether the peer has been sent all that was written.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.len == 0
+    }
+
     /// Lets the session write. `None`: it will not, because the request or the conversation
     /// is over, or because it has as many requests as it can.
     #[inline(always)]
     pub(crate) fn send<T, E: Into<SessionError>>(
         &mut self,
-        mut write: impl FnMut(&mut Session, u32, &mut Writer<'_>) -> Result<T, E>,
+        mut write: impl FnMut(&mut Session<N>, u32, &mut Writer<'_>) -> Result<T, E>,
     ) -> Option<T> {
         loop {
             let mut writer = Writer::new(&mut self.buffer[self.len..]);
@@ -153,7 +161,7 @@ impl Link {
     pub(crate) fn announce(
         &mut self,
         len: u32,
-        write: impl FnMut(&mut Session, u32, &mut Writer<'_>) -> Result<(), SessionError>,
+        write: impl FnMut(&mut Session<N>, u32, &mut Writer<'_>) -> Result<(), SessionError>,
     ) {
         self.owed = self.send(write).map_or(0, |()| len);
     }
@@ -200,7 +208,7 @@ impl Link {
     }
 
     /// Does what is due, and says when something is due next.
-    fn due(&mut self, app: &mut impl App) -> Result<u64, End> {
+    fn due(&mut self, app: &mut impl App<N>) -> Result<u64, End> {
         if self.owed > 0 {
             return Ok(NEVER);
         }
@@ -218,10 +226,10 @@ impl Link {
 }
 
 /// Talks until there is a reason to stop.
-pub(crate) async fn converse(
+pub(crate) async fn converse<const N: usize>(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    link: &mut Link,
-    app: &mut impl App,
+    link: &mut Link<N>,
+    app: &mut impl App<N>,
     limits: &Limits,
 ) -> Result<Infallible, End> {
     let mut parser = Parser::<NAME>::new();
@@ -303,9 +311,9 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
 /// Sends what is left, with the reason for the end, and closes so that the peer gets to read
 /// it: to close while input is unread resets the connection, and a reset overtakes the bytes
 /// that are under way. So what still comes is thrown away, but not for ever.
-pub(crate) async fn see_off(
+pub(crate) async fn see_off<const N: usize>(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    link: &mut Link,
+    link: &mut Link<N>,
     end: &End,
     limits: &Limits,
 ) {
@@ -314,6 +322,7 @@ pub(crate) async fn see_off(
         End::Protocol(error) => error.protocol_code(),
         End::Told(code, _) => Some(*code),
         End::Silence | End::TimeUp => Some(ErrorCode::TIMEOUT),
+        End::NoPayload(_) => Some(ErrorCode::ABNORMAL),
         End::Closed | End::Unprinted(_) if limits.says_goodbye => Some(ErrorCode::ABNORMAL),
         End::Closed | End::PeerGaveUp(_) | End::Unprinted(_) => None,
     };
@@ -366,6 +375,9 @@ pub(crate) enum End {
     Unread,
     #[error("{0}")]
     Lost(#[from] io::Error),
+    /// What is to be sent cannot be read to its end.
+    #[error("{0}")]
+    NoPayload(io::Error),
     /// The result came, and cannot be written.
     #[error("{0}")]
     Unprinted(io::Error),

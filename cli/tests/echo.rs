@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 #[path = "../src/address.rs"]
 mod address;
+#[path = "../src/body.rs"]
+mod body;
 #[path = "../src/client.rs"]
 mod client;
 #[allow(dead_code)]
@@ -34,6 +36,8 @@ mod operations;
 #[allow(dead_code)]
 #[path = "../src/output.rs"]
 mod output;
+#[path = "../src/call/plain.rs"]
+mod plain;
 #[path = "../src/serial.rs"]
 mod serial;
 #[path = "../src/server.rs"]

@@ -1,12 +1,14 @@
 //! The client, against the server and against peers that follow a script.
 
 use super::*;
-use client::{Answer, Limits, Request};
+use body::{Parts, Source};
+use client::{Answer, Body, Limits, Request};
+use plain::Plain;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 use wire::End;
 
-struct Called {
+pub(crate) struct Called {
     answer: Result<Answer, End>,
     result: Vec<u8>,
     notes: String,
@@ -14,30 +16,35 @@ struct Called {
 
 impl Called {
     /// What `main` would show, in a line.
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let result = self.result.escape_ascii();
         match &self.answer {
             Ok(Answer::Result) => format!("{result}"),
-            Ok(Answer::Error(text)) => format!("{result}, error {text}"),
-            Ok(Answer::Retry { wait_ms, text }) => format!("{result}, retry {wait_ms} {text}"),
+            Ok(Answer::Error) => format!("{result}, {}", self.last_note()),
+            Ok(Answer::Retry) => format!("{result}, {}", self.last_note()),
             Err(end) => format!("{result}, end {end}"),
         }
     }
+
+    fn last_note(&self) -> &str {
+        self.notes.lines().last().unwrap_or_default()
+    }
 }
 
-fn call(addr: SocketAddr, request: &Request<'_>, limits: Limits) -> Called {
+pub(crate) fn call(addr: SocketAddr, request: Request<'_>, limits: Limits) -> Called {
     let (mut result, mut notes) = (Vec::new(), Vec::new());
     let answer = runtime().block_on(async {
         let by = Instant::now() + HANG;
         let stream = connect::connect(&addr.to_string(), by).await.unwrap();
-        client::call(stream, request, limits, &mut result, &mut notes).await
+        let mut shown = Plain::new(&mut result, (&mut notes, false));
+        client::call(stream, request, limits, &mut shown).await
     });
     Called { answer, result, notes: String::from_utf8(notes).unwrap() }
 }
 
 /// Runs a call against `script`, and gives also what the peer brought home.
 fn scripted<T: Send + 'static>(
-    request: &Request<'_>,
+    request: Request<'_>,
     limits: Limits,
     script: impl FnOnce(Peer) -> T + Send + 'static,
 ) -> (Called, T) {
@@ -49,28 +56,43 @@ fn scripted<T: Send + 'static>(
 }
 
 /// Nothing below waits for these to pass: what does would hang.
-const PATIENT: Limits = Limits {
+pub(crate) const PATIENT: Limits = Limits {
     patience: 300_000,
     goodbye: 300_000,
     takes_leave: false,
     says_goodbye: false,
     until: None,
+    retries: 0,
 };
-const HELLO: Request<'_> = Request { op: "echo", payload: b"hello", part: None, notify: false };
+const HELLO: Request<'_> = single("echo", b"hello");
+
+const fn single<'a>(op: &'a str, payload: &'a [u8]) -> Request<'a> {
+    Request { op, body: Body::Single(payload) }
+}
+
+fn streamed(payload: &[u8], part: usize) -> Request<'_> {
+    let parts = Parts::open(Source::Bytes(payload), part).unwrap();
+    Request { op: "echo", body: Body::Stream(parts) }
+}
+
+fn notification() -> Request<'static> {
+    Request { op: "log", body: Body::Notification(b"hi") }
+}
+
 const ASKED: &str = "01r0000004echo00000005hello";
 
 #[test]
 fn gets_results_from_the_server() {
     let server = Server::start();
-    let shown = |request: Request<'_>| call(server.addr, &request, PATIENT).shown();
+    let shown = |request: Request<'_>| call(server.addr, request, PATIENT).shown();
     assert_eq!(shown(HELLO), "hello");
-    assert_eq!(shown(Request { payload: b"", ..HELLO }), "");
-    assert_eq!(shown(Request { op: "x", ..HELLO }), ", error unknown operation \"x\"");
+    assert_eq!(shown(single("echo", b"")), "");
+    assert_eq!(shown(single("x", b"hello")), ", error: unknown operation \"x\"");
     for part in [1, 2, 3, 5, 100] {
-        assert_eq!(shown(Request { part: Some(part), ..HELLO }), "hello", "in parts of {part}");
+        assert_eq!(shown(streamed(b"hello", part)), "hello", "in parts of {part}");
     }
-    assert_eq!(shown(Request { payload: b"", part: Some(2), ..HELLO }), "");
-    let long = Request { op: &"a".repeat(256), part: Some(1), ..HELLO };
+    assert_eq!(shown(streamed(b"", 2)), "");
+    let long = Request { op: &"a".repeat(256), ..streamed(b"hello", 1) };
     assert!(shown(long).contains("256 bytes; at most 255"));
 }
 
@@ -79,8 +101,11 @@ fn gets_large_results_from_the_server() {
     let server = Server::start();
     let payload: Vec<u8> = (0..4_u32 << 20).map(|i| (i % 253) as u8).collect();
     for part in [None, Some(100_000), Some(1000)] {
-        let request = Request { op: "echo", payload: &payload, part, ..HELLO };
-        let called = call(server.addr, &request, PATIENT);
+        let request = match part {
+            None => single("echo", &payload),
+            Some(part) => streamed(&payload, part),
+        };
+        let called = call(server.addr, request, PATIENT);
         assert!(matches!(called.answer, Ok(Answer::Result)), "{:?} {part:?}", called.answer);
         assert!(called.result == payload, "{} bytes came back {part:?}", called.result.len());
     }
@@ -88,21 +113,19 @@ fn gets_large_results_from_the_server() {
 
 #[test]
 fn says_what_the_grammar_says() {
-    let (called, ()) = scripted(&HELLO, PATIENT, |mut peer| {
+    let (called, ()) = scripted(HELLO, PATIENT, |mut peer| {
         peer.hears(ASKED); // without waiting for the version
         peer.say("01R000000000002ok");
     });
     assert_eq!(called.shown(), "ok");
 
-    let streamed = Request { part: Some(2), ..HELLO };
-    let (called, ()) = scripted(&streamed, PATIENT, |mut peer| {
+    let (called, ()) = scripted(streamed(b"hello", 2), PATIENT, |mut peer| {
         peer.hears("01s0000004echo00000002hep000000000002llp000000000001op000000000000");
         peer.say("01S000000000002okS000000000000");
     });
     assert_eq!(called.shown(), "ok");
 
-    let empty = Request { payload: b"", ..streamed };
-    let (called, ()) = scripted(&empty, PATIENT, |mut peer| {
+    let (called, ()) = scripted(streamed(b"", 2), PATIENT, |mut peer| {
         peer.hears("01s0000004echo00000000p000000000000");
         peer.say("01R000000000002ok");
     });
@@ -111,7 +134,7 @@ fn says_what_the_grammar_says() {
 
 #[test]
 fn takes_what_else_may_come() {
-    let (called, ()) = scripted(&HELLO, PATIENT, |mut peer| {
+    let (called, ()) = scripted(HELLO, PATIENT, |mut peer| {
         peer.hears(ASKED);
         peer.say("01h000154d7de9an004news00000009to\ndoR000");
         peer.say("R000200000005strayE000200000001xe0002000000010000000bR0000000000S000200000000");
@@ -131,11 +154,11 @@ fn takes_what_else_may_come() {
 #[test]
 fn shows_errors_and_waits() {
     for (answer, want) in [
-        ("01E000000000004oops", ", error oops"),
-        ("01E000000000000", ", error "),
-        ("01S000000000007partialE000000000004oopsS000000000000", "partial, error oops"),
-        ("01e0000000013880000000alater\x1b[2J!", ", retry 5000 later\\u{1b}[2J!"),
-        ("01S000000000002hie00000000000000000000", "hi, retry 0 "),
+        ("01E000000000004oops", ", error: oops"),
+        ("01E000000000000", ", error: "),
+        ("01S000000000007partialE000000000004oopsS000000000000", "partial, error: oops"),
+        ("01e0000000013880000000alater\x1b[2J!", ", retry after 5000 ms: later\\u{1b}[2J!"),
+        ("01S000000000002hie00000000000000000000", "hi, retry after 0 ms: "),
         ("01S000000000002hi", "hi, end the peer has closed"),
         (
             "01R000000000005he",
@@ -145,7 +168,7 @@ fn shows_errors_and_waits() {
         ("01", ", end the peer has closed"),
         ("", ", end at byte 0: the input ended too soon, at least 2 bytes are missing"),
     ] {
-        let (called, ()) = scripted(&HELLO, PATIENT, move |mut peer| {
+        let (called, ()) = scripted(HELLO, PATIENT, move |mut peer| {
             peer.hears(ASKED);
             peer.say(answer);
             peer.ends();
@@ -162,7 +185,7 @@ fn tells_the_peer_why_it_gives_up() {
         ("01X", "f00000002", "byte 2: 'X'"),
         ("01S000000000002hiR0001x", "f00000002", "byte 22: 'x'"),
     ] {
-        let (called, said) = scripted(&HELLO, PATIENT, move |mut peer| {
+        let (called, said) = scripted(HELLO, PATIENT, move |mut peer| {
             peer.hears(ASKED);
             peer.say(answer);
             peer.say("and what follows ".repeat(1000));
@@ -179,7 +202,7 @@ fn tells_the_peer_why_it_gives_up() {
 #[test]
 fn does_not_wait_for_ever() {
     let impatient = Limits { patience: 200, ..PATIENT };
-    let (called, all) = scripted(&HELLO, impatient, |mut peer| {
+    let (called, all) = scripted(HELLO, impatient, |mut peer| {
         peer.hears(ASKED);
         peer.say("01");
         let mut beats = peer.0.try_clone().unwrap();
@@ -201,15 +224,14 @@ fn does_not_wait_for_ever() {
 #[test]
 fn stops_sending_parts_when_it_has_its_answer() {
     let payload = vec![b'x'; 64 << 20];
-    let request = Request { op: "echo", payload: &payload, part: Some(4096), ..HELLO };
     for (answer, want) in [
-        ("01E000000000004oops", ", error oops"),
-        ("01e00000000000500000004busy", ", retry 5 busy"),
-        ("01S000000000002hiE000000000004oopsS000000000000", "hi, error oops"),
+        ("01E000000000004oops", ", error: oops"),
+        ("01e00000000000500000004busy", ", retry after 5 ms: busy"),
+        ("01S000000000002hiE000000000004oopsS000000000000", "hi, error: oops"),
         ("01R000000000002no", "no"),
     ] {
         let (over, is_over): (Sender<()>, _) = mpsc::channel();
-        let (called, heard) = scripted(&request, PATIENT, move |mut peer| {
+        let (called, heard) = scripted(streamed(&payload, 4096), PATIENT, move |mut peer| {
             peer.hears("01s0000004echo00001000x");
             peer.say(answer);
             thread::spawn(move || {
@@ -231,9 +253,8 @@ fn stops_sending_parts_when_it_has_its_answer() {
 #[test]
 fn stops_sending_parts_before_it_knows_why() {
     let payload = vec![b'x'; 64 << 20];
-    let request = Request { op: "echo", payload: &payload, part: Some(4096), ..HELLO };
     for answer in ["01E000000000004", "01e00000000000500000004"] {
-        let (called, heard) = scripted(&request, PATIENT, move |mut peer| {
+        let (called, heard) = scripted(streamed(&payload, 4096), PATIENT, move |mut peer| {
             peer.hears("01s0000004echo00001000x");
             peer.say(answer);
             peer.0.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
@@ -254,9 +275,9 @@ fn stops_sending_parts_before_it_knows_why() {
 #[test]
 fn checks_what_it_is_to_ask() {
     assert!(HELLO.check().is_ok());
-    assert!(Request { op: "", ..HELLO }.check().is_err());
-    assert!(Request { op: &"a".repeat(4095), ..HELLO }.check().is_ok());
-    assert!(Request { op: &"a".repeat(4096), ..HELLO }.check().is_err());
+    assert!(single("", b"").check().is_err());
+    assert!(single(&"a".repeat(4095), b"").check().is_ok());
+    assert!(single(&"a".repeat(4096), b"").check().is_err());
 }
 
 /// Parts of any size, and of more than is read or written at once.
@@ -265,8 +286,7 @@ fn keeps_parts_whole() {
     let server = Server::start();
     let payload: Vec<u8> = (0..40_000_u32).map(|i| (i % 241) as u8).collect();
     for part in [97, 1021, 16_383, 16_384, 39_999] {
-        let request = Request { payload: &payload, part: Some(part), ..HELLO };
-        let called = call(server.addr, &request, PATIENT);
+        let called = call(server.addr, streamed(&payload, part), PATIENT);
         assert!(matches!(called.answer, Ok(Answer::Result)), "{:?} {part}", called.answer);
         assert!(called.result == payload, "{} bytes came back in {part}", called.result.len());
     }
@@ -276,9 +296,8 @@ fn keeps_parts_whole() {
 /// and then the end.
 #[test]
 fn sends_notifications() {
-    let note = Request { op: "log", payload: b"hi", part: None, notify: true };
     for version in ["01", "01h000154d7de9an004news00000002hi"] {
-        let (called, heard) = scripted(&note, PATIENT, move |mut peer| {
+        let (called, heard) = scripted(notification(), PATIENT, move |mut peer| {
             peer.hears("01n003log00000002hi");
             peer.say(version);
             peer.hears_to_the_end()
@@ -288,7 +307,7 @@ fn sends_notifications() {
     // And where the version comes before the notification has gone out.
     let server = Server::start();
     for _ in 0..20 {
-        assert_eq!(call(server.addr, &note, PATIENT).shown(), "");
+        assert_eq!(call(server.addr, notification(), PATIENT).shown(), "");
         assert!(server.logs("notification").ends_with(": \"log\" hi"));
     }
 }
@@ -296,13 +315,12 @@ fn sends_notifications() {
 /// It does not pass for sent where nobody speaks Gotalk.
 #[test]
 fn a_notification_wants_a_gotalk_peer() {
-    let note = Request { op: "log", payload: b"hi", part: None, notify: true };
     for (answer, end) in [
         ("", "end at byte 0: the input ended too soon"),
         ("HTTP/1.1 400 Bad Request\r\n\r\n", "end at byte 0: 'H'"),
         ("02", "end at byte 1: protocol version 0x02"),
     ] {
-        let (called, ()) = scripted(&note, PATIENT, move |mut peer| {
+        let (called, ()) = scripted(notification(), PATIENT, move |mut peer| {
             peer.hears("01n003log00000002hi");
             peer.say(answer);
             peer.ends();

@@ -32,7 +32,7 @@ fn a_call_answers_nothing() {
     let refused = "unknown operation \"client-echo\"";
     let callback = output(&["call", &server.addr, "callback", "hi"]);
     assert_eq!(callback.status.code(), Some(1));
-    let told = format!("refused: a request RequestId(\"0000\")\nerror: {refused}\n");
+    let told = format!("refused: a request 0000 \"client-echo\"\nerror: {refused}\n");
     assert_eq!(String::from_utf8_lossy(&callback.stderr), told);
     let notified = output(&["call", &server.addr, "notify-me", "hi"]);
     assert_eq!((notified.status.code(), notified.stdout.as_slice()), (Some(0), &b""[..]));

@@ -60,6 +60,8 @@ fn the_programs_serve_and_call() {
         (&["call", addr, "echo", "-1"], 0, "-1", ""),
         (&["call", addr, "echo", "-1", "--stream"], 0, "-1", ""),
         (&["call", addr, "echo", ""], 0, "", ""),
+        (&["call", addr, "echo"], 0, "", ""),
+        (&["call", addr, "echo", "--stream"], 0, "", ""),
         (&["call", addr, "x", ""], 1, "", "error: unknown operation \"x\"\n"),
     ] {
         let output = output(args);
@@ -77,7 +79,7 @@ fn wrong_use_is_told() {
         &["no-such-command"],
         &["serve"],
         &["serve", "--stream", "127.0.0.1:0"],
-        &["call", "127.0.0.1:0", "echo"],
+        &["call", "127.0.0.1:0"],
         &["call", "127.0.0.1:0", "echo", "payload", "more"],
         &["call", "127.0.0.1:0", "", "payload"],
         &["call", "127.0.0.1:0", &long, "payload"],

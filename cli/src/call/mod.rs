@@ -1,0 +1,170 @@
+//! `gotalk call`: what joins the client to the process.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use clap::error::ErrorKind;
+
+use crate::address::Address;
+use crate::args::Call;
+use crate::body::{Parts, Source};
+use crate::client::{self, Answer, Body, Request, Show};
+use crate::colors;
+use crate::json::Object;
+use crate::output::{self, Terminal, tell};
+use crate::transport;
+use crate::wire::{End, FULL};
+use crate::{CONNECT, NO_ANSWER, runtime, wrong_use};
+
+mod json;
+mod load;
+mod plain;
+mod summary;
+
+use json::Json;
+use plain::Plain;
+
+/// The bytes in a part of a streamed request whose payload is an argument.
+const PART: usize = 16;
+
+/// The exit codes.
+const ERROR_RESULT: u8 = 1;
+const RETRY_RESULT: u8 = 2;
+/// The payload cannot be read: EX_NOINPUT of sysexits.h.
+const NO_INPUT: u8 = 66;
+
+pub(crate) fn run(args: &Call) -> u8 {
+    let source = args.payload.as_deref().map_or(Source::Bytes(b""), Source::of);
+    if let Some(mistake) = mistake(args, source) {
+        return wrong_use("call", ErrorKind::ArgumentConflict, mistake);
+    }
+    let mut whole = Vec::new();
+    let body = match args.stream {
+        true => Parts::open(source, if let Source::Bytes(_) = source { PART } else { FULL })
+            .map(Body::Stream),
+        false => source.read().map(|bytes| {
+            whole = bytes;
+            if args.notify { Body::Notification(&whole) } else { Body::Single(&whole) }
+        }),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return no_payload(args, &error),
+    };
+    let request = Request { op: &args.op, body };
+    if let Err(error) = request.check() {
+        return wrong_use("call", ErrorKind::ValueValidation, error);
+    }
+    if let Body::Stream(parts) = &request.body
+        && args.retry > 0
+        && !parts.is_lasting
+    {
+        let mistake = "`--retry` needs a payload that can be read again, which a streamed pipe \
+                       is not: leave out `--stream`";
+        return wrong_use("call", ErrorKind::ArgumentConflict, mistake);
+    }
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return no_answer(args, format_args!("{}: {error}", args.address)),
+    };
+    let code = runtime.block_on(async {
+        match (args.repeat, request.body) {
+            (Some(requests), Body::Single(payload)) => load::load(args, payload, requests).await,
+            (_, body) => ask(args, Request { body, ..request }).await,
+        }
+    });
+    runtime.shutdown_background(); // it may be looking for an address that nobody waits for
+    code
+}
+
+/// What is wrong with arguments that are right one by one.
+fn mistake(args: &Call, source: Source<'_>) -> Option<&'static str> {
+    let is_single = matches!(args.address, Address::Standard | Address::Serial { .. });
+    if args.address == Address::Standard && source == Source::Input {
+        return Some("the standard input cannot be both the address and the payload");
+    }
+    (args.connections > 1 && is_single).then_some("there is only one connection to this address")
+}
+
+async fn ask(args: &Call, request: Request<'_>) -> u8 {
+    let start = Instant::now();
+    let until = args.timeout.and_then(|time| start.checked_add(time));
+    let connected_by = start + CONNECT;
+    let connected_by = until.map_or(connected_by, |until| until.min(connected_by));
+    let stream = match transport::connect(&args.address, connected_by).await {
+        Ok(stream) => stream,
+        Err(error) => return no_answer(args, format_args!("{}: {error}", args.address)),
+    };
+    let limits = client::Limits {
+        patience: 30_000,
+        goodbye: 1000,
+        takes_leave: takes_leave(&args.address),
+        says_goodbye: args.address.is_serial(),
+        until,
+        retries: args.retry,
+    };
+    let call = async |show: &mut dyn Show| client::call(stream, request, limits, show).await;
+    let answer;
+    if args.json {
+        answer = call(&mut Json::new(out(args))).await;
+    } else {
+        let on_terminal = match args.address {
+            // The conversation takes the standard output.
+            Address::Standard => io::stderr().is_terminal(),
+            _ => io::stdout().is_terminal(),
+        };
+        let result: Box<dyn Write> = match on_terminal {
+            true => Box::new(Terminal::new(out(args))),
+            false => out(args),
+        };
+        let mut plain = Plain::new(result, colors::screen(true));
+        answer = call(&mut plain).await;
+        // In a file or a pipe the result is to be exactly its bytes.
+        if on_terminal {
+            plain.end_line();
+        }
+    }
+    match answer {
+        Ok(Answer::Result) if args.notify && args.json => {
+            let sent = Object::new("sent").end(&mut out(args));
+            sent.map_or_else(|error| output::failed(&error), |()| 0)
+        }
+        Ok(Answer::Result) => 0,
+        Ok(Answer::Error) => ERROR_RESULT,
+        Ok(Answer::Retry) => RETRY_RESULT,
+        Err(End::Unprinted(error)) => output::failed(&error),
+        Err(End::NoPayload(error)) => no_payload(args, &error),
+        Err(end) if args.json => no_answer(args, format_args!("{end}")),
+        Err(end) => no_answer(args, format_args!("no answer: {end}")),
+    }
+}
+
+/// Where results go: the standard output, unless the conversation takes it.
+fn out(args: &Call) -> Box<dyn Write> {
+    match args.address {
+        Address::Standard => Box::new(io::stderr()),
+        _ => Box::new(io::stdout()),
+    }
+}
+
+/// Whether a peer at this address may not see a mere end.
+fn takes_leave(address: &Address) -> bool {
+    matches!(address, Address::WebSocket { .. } | Address::Serial { .. })
+}
+
+fn no_payload(args: &Call, error: &io::Error) -> u8 {
+    let name = args.payload.as_deref().unwrap_or_default().to_string_lossy();
+    tell(format_args!("gotalk: cannot read {}: {error}", name.trim_start_matches('@')));
+    NO_INPUT
+}
+
+fn no_answer(args: &Call, why: fmt::Arguments<'_>) -> u8 {
+    if !args.json {
+        tell(why);
+        return NO_ANSWER;
+    }
+    let mut object = Object::new("no_answer");
+    object.set("error", why.to_string());
+    object.end(&mut out(args)).map_or_else(|error| output::failed(&error), |()| NO_ANSWER)
+}

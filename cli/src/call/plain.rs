@@ -1,0 +1,65 @@
+//! What a call shows to people: the result as it is, and all else in lines beside it.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use crate::client::{Show, What};
+use crate::colors::told;
+use crate::text::{self, Excerpt};
+
+pub(crate) struct Plain<R, N> {
+    result: R,
+    notes: N,
+    /// Whether the notes are coloured.
+    colored: bool,
+    /// How the line begins that the payload is for; `None` for a result.
+    begun: Option<String>,
+    text: Excerpt,
+    /// Whether something of the result has been shown.
+    has_result: bool,
+}
+
+impl<R: Write, N: Write> Plain<R, N> {
+    pub(crate) fn new(result: R, (notes, colored): (N, bool)) -> Self {
+        let text = Excerpt::default();
+        Self { result, notes, colored, begun: None, text, has_result: false }
+    }
+
+    /// Ends the line of the result, which is for the eye only.
+    pub(crate) fn end_line(&mut self) {
+        if std::mem::take(&mut self.has_result) {
+            let _ = writeln!(self.result);
+        }
+    }
+}
+
+impl<R: Write, N: Write> Show for Plain<R, N> {
+    fn begin(&mut self, what: What<'_>, _: u32) -> io::Result<()> {
+        self.begun = match what {
+            What::Result | What::Part => None,
+            What::Error => Some("error:".to_owned()),
+            What::Retry { wait_ms } => Some(format!("retry after {wait_ms} ms:")),
+            What::Notification(name) => Some(format!("notification: {}", text::name(name))),
+        };
+        Ok(())
+    }
+
+    fn piece(&mut self, data: &[u8], remaining: u32) -> io::Result<()> {
+        let Some(begun) = &self.begun else {
+            self.has_result |= !data.is_empty();
+            self.result.write_all(data)?;
+            return self.result.flush();
+        };
+        self.text.push(data);
+        if remaining == 0 {
+            let text = std::mem::take(&mut self.text);
+            let line = told(self.colored, &format!("{begun} {text}")) + "\n";
+            let _ = self.notes.write_all(line.as_bytes());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, text: fmt::Arguments<'_>) {
+        let _ = writeln!(self.notes, "{text}");
+    }
+}
