@@ -7,6 +7,7 @@
 #[allow(dead_code)]
 #[path = "../src/address.rs"]
 mod address;
+#[allow(dead_code)]
 #[path = "../src/body.rs"]
 mod body;
 #[path = "../src/client.rs"]
@@ -36,6 +37,7 @@ mod operations;
 #[allow(dead_code)]
 #[path = "../src/output.rs"]
 mod output;
+#[allow(dead_code)]
 #[path = "../src/call/plain.rs"]
 mod plain;
 #[path = "../src/serial.rs"]
@@ -53,16 +55,22 @@ mod websocket;
 #[path = "../src/wire.rs"]
 mod wire;
 
+#[path = "echo/answers.rs"]
+mod answers;
 #[path = "echo/calls.rs"]
 mod calls;
 #[path = "echo/commands.rs"]
 mod commands;
 #[path = "echo/crowds.rs"]
 mod crowds;
+#[path = "echo/load.rs"]
+mod load;
 #[path = "echo/operations.rs"]
 mod operation;
 #[path = "echo/options.rs"]
 mod options;
+#[path = "echo/payloads.rs"]
+mod payloads;
 #[path = "echo/program.rs"]
 mod program;
 #[path = "echo/transports.rs"]
