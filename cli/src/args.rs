@@ -219,6 +219,11 @@ and streamed requests:
   stream-count  the first part is a number N: the parts 1 to N
   stream-fail   the part `partial`, then the error result `boom`
 
+Browsers:
+  Any page may connect to a WebSocket here, from whatever site it came: whoever visits a page
+  with a browser on this machine lets it do what is served on 127.0.0.1. So think twice about
+  --exec with a ws:// address on a machine where somebody browses.
+
 JSON:
   With --json each line is an object, whose `type` is `listening` with an `address`,
   `notification` with `peer`, `name`, `size` and `payload`, `failed` with `peer`, `name` and
@@ -230,13 +235,14 @@ Examples:
   gotalk serve 127.0.0.1:7000
   gotalk serve '[::1]:0'            a free port; the first line tells which
   gotalk serve ws://127.0.0.1:7000/gotalk
+  gotalk serve --static examples/browser ws://127.0.0.1:7000/gotalk/
   gotalk serve --exec date=date --exec upper='tr a-z A-Z' 127.0.0.1:7000
   gotalk serve --exec log='tail -n 3 -f /var/log/syslog' --timeout 86400 127.0.0.1:7000
   socat EXEC:'gotalk serve -' OPENSSL-LISTEN:7000,cert=server.pem
 
 Exit codes:
    0  the standard input has ended
-   3  the address cannot be listened on
+   3  the address cannot be listened on, or the folder cannot be read
   64  wrong use
   130, 143
       interrupted, terminated: commands have been killed, a socket in the file system has
@@ -246,6 +252,12 @@ pub(crate) struct Serve {
     /// Start COMMAND for requests for the operation OP. Can be given more than once
     #[arg(long, value_name = "OP=COMMAND")]
     pub(crate) exec: Vec<Exec>,
+    /// Give the files of a folder to browsers, at the same ws:// address
+    ///
+    /// A path is that of a file in FOLDER, and of `index.html` if it ends with a slash.
+    /// Names that begin with a dot are not found, nor is what links lead to elsewhere.
+    #[arg(verbatim_doc_comment, long = "static", value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
     /// How many commands may run at once, for all connections
     #[arg(long, value_name = "N", default_value_t = 64, requires = "exec", value_parser = count(1, 10_000))]
     pub(crate) max_commands: usize,

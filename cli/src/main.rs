@@ -16,6 +16,7 @@ mod command;
 mod connect;
 mod escape;
 mod exec;
+mod http;
 mod inspect;
 mod json;
 mod log;

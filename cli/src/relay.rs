@@ -149,7 +149,7 @@ async fn ends<'a>(
 ) -> Result<Ends, (&'a Address, io::Error)> {
     let closed = || (listen, io::ErrorKind::UnexpectedEof.into());
     let (client, peer) = listener.accept().await.map_err(|e| (listen, e))?.ok_or_else(closed)?;
-    let opened = timeout(CONNECT, client.open()).await;
+    let opened = timeout(CONNECT, async { client.open().await?.into_stream().await }).await;
     let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
     let start = Instant::now();
     let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;

@@ -1,6 +1,7 @@
 //! `gotalk serve`: makes a server of its arguments.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -20,15 +21,26 @@ pub(crate) fn run(args: &Serve) -> u8 {
     if let Some(mistake) = Commands::mistake(&args.exec) {
         return wrong_use("serve", ErrorKind::ArgumentConflict, mistake);
     }
+    if args.folder.is_some() && !matches!(args.address, Address::WebSocket { .. }) {
+        let mistake = "--static is for a ws:// address: a browser is to find both there";
+        return wrong_use("serve", ErrorKind::ArgumentConflict, mistake);
+    }
+    let folder = match args.folder.as_ref().map(folder).transpose() {
+        Ok(folder) => folder,
+        Err(error) => return failed(format_args!("{error}")),
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
     let code = runtime.block_on(async {
-        let (listener, local) = match Listener::bind(&args.address).await {
+        let (mut listener, local) = match Listener::bind(&args.address).await {
             Ok(bound) => bound,
             Err(error) => return failed(format_args!("{}: {error}", args.address)),
         };
+        if let Some(folder) = folder {
+            listener.serve_folder(folder);
+        }
         let lines = printer(args.address == Address::Standard);
         let log = Log { lines, is_json: args.json };
         log.tell(&Line::Listening(&local.to_string()));
@@ -44,6 +56,14 @@ pub(crate) fn run(args: &Serve) -> u8 {
     });
     runtime.shutdown_background(); // it may be reading what nobody sends
     code
+}
+
+/// The folder, whatever links lead to it.
+fn folder(path: &PathBuf) -> io::Result<PathBuf> {
+    let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+    let folder = std::fs::canonicalize(path).map_err(named)?;
+    std::fs::read_dir(&folder).map_err(named)?;
+    Ok(folder)
 }
 
 fn limits(args: &Serve) -> Limits {

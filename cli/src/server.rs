@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::command::{Commands, RETRY_MS};
 use crate::log::{Line, Log};
 use crate::operations::Service;
-use crate::transport::{Accepted, Listener};
+use crate::transport::{Accepted, Listener, Opened};
 pub(crate) use crate::wire::Limits;
 use crate::wire::{End, FULL, Link, NEVER, converse, see_off};
 
@@ -101,7 +101,13 @@ async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Sha
     let silence = Duration::from_millis(limits.silence);
     let opened = timeout(silence, accepted.open()).await;
     let mut stream = match opened.unwrap_or_else(|elapsed| Err(elapsed.into())) {
-        Ok(stream) => stream,
+        Ok(Opened::Stream(stream)) => stream,
+        Ok(Opened::Page(page)) => {
+            if let Err(error) = page.send(&limits).await {
+                shared.log.tell(&Line::Closed { peer: &peer, why: &error });
+            }
+            return;
+        }
         Err(error) => return shared.log.tell(&Line::Closed { peer: &peer, why: &error }),
     };
     let mut link = Link::new(limits.settings);

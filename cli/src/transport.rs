@@ -2,13 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use serial2_tokio::SerialPort;
 use socket2::{Domain, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, Stdin, Stdout};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
@@ -16,6 +18,8 @@ use tokio::time::timeout_at;
 
 use crate::address::Address;
 use crate::connect::connect as connect_tcp;
+use crate::http::{Page, Site, Start, Status};
+use crate::wire::Limits;
 use crate::{serial, websocket};
 
 /// Bytes in both directions. Shut down, it says goodbye in its own way, if it has one.
@@ -61,7 +65,7 @@ fn no_unix() -> io::Error {
 /// Where connections come.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    WebSocket(TcpListener, String),
+    WebSocket(TcpListener, Arc<Site>),
     #[cfg(unix)]
     Unix(UnixSocket),
     /// Taken once.
@@ -75,14 +79,55 @@ pub(crate) enum Listener {
 /// doing, so that others should not wait for it.
 pub(crate) enum Accepted {
     Open(Stream),
-    WebSocket(TcpStream, String),
+    Http(TcpStream, Arc<Site>),
+}
+
+/// What has become of it.
+pub(crate) enum Opened {
+    Stream(Stream),
+    /// No WebSocket was asked for, or not rightly.
+    Page(Page),
 }
 
 impl Accepted {
-    pub(crate) async fn open(self) -> io::Result<Stream> {
+    pub(crate) async fn open(self) -> io::Result<Opened> {
+        let (mut stream, site) = match self {
+            Self::Open(stream) => return Ok(Opened::Stream(stream)),
+            Self::Http(stream, site) => (stream, site),
+        };
+        let start = match Start::read(&mut stream).await? {
+            Ok(start) => start,
+            Err(status) => return Ok(Opened::Page(Page::refuse(stream, status, "", false))),
+        };
+        if !start.is_upgrade {
+            return Ok(Opened::Page(start.answer(stream, &site).await));
+        }
+        let (head, rest) = start.split();
+        let refusal = if start.target == site.path {
+            match websocket::response(head) {
+                Ok(response) => {
+                    stream.write_all(&response).await?;
+                    return Ok(Opened::Stream(Box::new(websocket::accepted(stream, rest).await)));
+                }
+                Err(error) => Status::NoSocket(error.to_string()),
+            }
+        } else {
+            Status::NotFound
+        };
+        Ok(Opened::Page(Page::refuse(stream, refusal, &start.target, false)))
+    }
+}
+
+impl Opened {
+    /// The stream; a page is sent, and is none.
+    pub(crate) async fn into_stream(self) -> io::Result<Stream> {
         match self {
-            Self::Open(stream) => Ok(stream),
-            Self::WebSocket(stream, path) => Ok(Box::new(websocket::accept(stream, &path).await?)),
+            Self::Stream(stream) => Ok(stream),
+            Self::Page(page) => {
+                let sent = page.send(&Limits::default()).await;
+                let why = sent.err().map_or_else(|| "a page".to_owned(), |why| why.to_string());
+                Err(io::Error::other(format!("no WebSocket: {why}")))
+            }
         }
     }
 }
@@ -94,7 +139,8 @@ impl Listener {
         let listener = match &mut at {
             Address::Tcp(host_and_port) => Self::Tcp(bind_tcp(host_and_port).await?),
             Address::WebSocket { host_and_port, path } => {
-                Self::WebSocket(bind_tcp(host_and_port).await?, path.clone())
+                let site = Site { path: path.clone(), folder: None };
+                Self::WebSocket(bind_tcp(host_and_port).await?, site.into())
             }
             #[cfg(unix)]
             Address::Unix(path) => Self::Unix(UnixSocket::bind(path).await?),
@@ -106,6 +152,14 @@ impl Listener {
             }
         };
         Ok((listener, at))
+    }
+
+    /// Gives the files of a folder to who asks for no WebSocket.
+    pub(crate) fn serve_folder(&mut self, folder: PathBuf) {
+        if let Self::WebSocket(_, site) = self {
+            let path = site.path.clone();
+            *site = Site { path, folder: Some(folder) }.into();
+        }
     }
 
     /// Whether there is only one connection at a time.
@@ -120,9 +174,9 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 (Box::new(without_delay(stream)), shown(peer))
             }
-            Self::WebSocket(listener, path) => {
+            Self::WebSocket(listener, site) => {
                 let (stream, peer) = listener.accept().await?;
-                let accepted = Accepted::WebSocket(without_delay(stream), path.clone());
+                let accepted = Accepted::Http(without_delay(stream), Arc::clone(site));
                 return Ok(Some((accepted, shown(peer))));
             }
             #[cfg(unix)]

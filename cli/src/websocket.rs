@@ -18,12 +18,14 @@ use gotalk::{Event, MAX_NAME_LEN, Parser, websocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::ORIGIN;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// The longest payload that is kept to be sent as one WebSocket message, and the longest
 /// message that is read.
@@ -49,21 +51,18 @@ pub(crate) async fn connect(stream: TcpStream, url: &str) -> io::Result<WebSocke
     opened.map(|(socket, _)| WebSocket::new(socket)).map_err(no_socket)
 }
 
-/// Answers a client that asks for the WebSocket of this path.
-pub(crate) async fn accept(stream: TcpStream, path: &str) -> io::Result<WebSocket> {
-    // The type of the callback is not ours.
-    #[allow(clippy::result_large_err)]
-    let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
-        let asked = request.uri().path_and_query().map_or("/", |asked| asked.as_str());
-        if asked == path {
-            return Ok(response);
-        }
-        let mut refusal = ErrorResponse::new(Some("no such path\n".to_owned()));
-        *refusal.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::NOT_FOUND;
-        Err(refusal)
-    };
-    let opened = accept_hdr_async_with_config(stream, check, Some(config())).await;
-    opened.map(WebSocket::new).map_err(no_socket)
+/// The answer to the head of a request for a WebSocket.
+pub(crate) fn response(head: &[u8]) -> Result<Vec<u8>, Error> {
+    let (_, request) = Request::try_parse(head)?.ok_or(ProtocolError::HandshakeIncomplete)?;
+    let mut bytes = Vec::new();
+    write_response(&mut bytes, &create_response(&request)?)?;
+    Ok(bytes)
+}
+
+/// The WebSocket of a client that has this answer, and has sent `rest` behind its request.
+pub(crate) async fn accepted(stream: TcpStream, rest: &[u8]) -> WebSocket {
+    let (rest, config) = (rest.to_vec(), Some(config()));
+    WebSocket::new(WebSocketStream::from_partially_read(stream, rest, Role::Server, config).await)
 }
 
 fn config() -> WebSocketConfig {
@@ -102,9 +101,9 @@ impl AsyncRead for WebSocket {
                     return Poll::Ready(Ok(()));
                 }
                 // Browsers do that when the page is left.
-                Some(Err(Error::Protocol(
-                    tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-                ))) => return Poll::Ready(Ok(())),
+                Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                    return Poll::Ready(Ok(()));
+                }
                 Some(Err(error)) => return Poll::Ready(Err(failed(error))),
             }
         }

@@ -335,8 +335,14 @@ pub(crate) async fn see_off<const N: usize>(
     if limits.says_goodbye {
         return; // nothing shows that the peer has closed
     }
-    let shut = timeout(ms(limits.unread), stream.shutdown()).await;
-    if let (Ok(Ok(())), Ok(Ok(()))) = (rest, shut) {
+    if let Ok(Ok(())) = rest {
+        hang_up(stream, limits).await;
+    }
+}
+
+/// Ends the output, and reads on for a while, so that what was sent is not overtaken.
+pub(crate) async fn hang_up(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), limits: &Limits) {
+    if let Ok(Ok(())) = timeout(ms(limits.unread), stream.shutdown()).await {
         let (mut scrap, mut reads) = (vec![0; 4096], 64);
         let drain = async {
             while reads > 0 && stream.read(&mut scrap).await.is_ok_and(|len| len > 0) {

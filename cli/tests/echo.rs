@@ -27,6 +27,9 @@ mod escape;
 #[path = "../src/exec.rs"]
 mod exec;
 #[allow(dead_code)]
+#[path = "../src/http.rs"]
+mod http;
+#[allow(dead_code)]
 #[path = "../src/json.rs"]
 mod json;
 #[allow(dead_code)]
@@ -69,6 +72,8 @@ mod load;
 mod operation;
 #[path = "echo/options.rs"]
 mod options;
+#[path = "echo/pages.rs"]
+mod pages;
 #[path = "echo/payloads.rs"]
 mod payloads;
 #[path = "echo/program.rs"]
