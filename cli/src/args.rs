@@ -258,17 +258,17 @@ pub(crate) struct Serve {
     /// Names that begin with a dot are not found, nor is what links lead to elsewhere.
     #[arg(verbatim_doc_comment, long = "static", value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
-    /// How many commands may run at once, for all connections
+    /// How many commands may run at once, for all connections: 1 to 10,000
     #[arg(long, value_name = "N", default_value_t = 64, requires = "exec", value_parser = count(1, 10_000))]
     pub(crate) max_commands: usize,
-    /// How long a client may wait for a command
+    /// How long a client may wait for a command: above 0, and at most 1,000,000
     ///
     /// For the result of a single request, counted from the last that the command got of
     /// the payload; for the next part of a streamed one either way. Without commands, how
     /// long a client is waited for that is asked by `callback`.
     #[arg(verbatim_doc_comment, long, value_name = "SECONDS", default_value = "30", value_parser = short_seconds)]
     pub(crate) timeout: Duration,
-    /// How many connections may be open at once; others are told, and closed
+    /// How many connections may be open at once: 1 to 1,000,000; others are told, and closed
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = count(1, 1_000_000))]
     pub(crate) max_connections: usize,
     /// How many single requests may wait for their answer, on each connection
@@ -276,10 +276,10 @@ pub(crate) struct Serve {
     /// More get a retry result.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) limit: usize,
-    /// How many streamed requests may be open, on each connection; 0 takes none
+    /// How many streamed requests may be open, on each connection: 0 to 64; 0 takes none
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub(crate) streams: u16,
-    /// How often to send heartbeats; 0 sends none
+    /// How often to send heartbeats: at most every 1,000,000; 0 sends none
     ///
     /// Clients of the Go package close after 30 seconds in which nothing came.
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = heartbeat)]
