@@ -465,7 +465,7 @@ Exit codes:
       interrupted, terminated")
 )]
 pub(crate) struct Relay {
-    /// Print one JSON object a line
+    /// Print one JSON object a line, and where it listens as one too
     #[arg(long)]
     pub(crate) json: bool,
     /// Pass on one conversation after another, until it is interrupted

@@ -20,6 +20,7 @@ use crate::address::Address;
 use crate::args::Relay as Args;
 use crate::colors;
 use crate::inspect::{Handshake, Look, Parties, Recorder, Side, Timed};
+use crate::json::Object;
 use crate::output::{self, tell};
 use crate::serial::GOODBYE;
 use crate::transport::{self, Listener, Stream};
@@ -75,7 +76,13 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
         Ok(listened) => listened,
         Err(error) => return Ok(failed(format_args!("{}: {error}", args.listen))),
     };
-    tell(format_args!("{local}"));
+    if args.json {
+        let mut object = Object::new("listening");
+        object.set("address", local.to_string());
+        tell(format_args!("{}", object.line()));
+    } else {
+        tell(format_args!("{local}"));
+    }
     let mut number = 0;
     loop {
         let ends = tokio::select! {

@@ -68,7 +68,12 @@ impl Program {
     fn relay(args: &[&str]) -> Self {
         let mut command = gotalk(&[&["relay"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (addr, told) = lines(child.stderr.take().unwrap());
+        let (mut addr, told) = lines(child.stderr.take().unwrap());
+        if args.contains(&"--json") {
+            let listening: Value = serde_json::from_str(&addr).unwrap();
+            assert_eq!(listening["type"], "listening");
+            addr = listening["address"].as_str().unwrap().to_owned();
+        }
         Self { child: Some(child), addr, told }
     }
 
