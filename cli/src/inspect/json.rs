@@ -151,16 +151,7 @@ impl Show for Json {
         object.end(out)
     }
 
-    fn connection(
-        &self,
-        out: &mut dyn Write,
-        number: u64,
-        parties: &Parties,
-        is_new: bool,
-    ) -> io::Result<()> {
-        if !is_new {
-            return Ok(()); // each line has the number
-        }
+    fn connection(&self, out: &mut dyn Write, number: u64, parties: &Parties) -> io::Result<()> {
         let mut object = self.object("connection", None);
         object.set("connection", number);
         object.set("client", parties.client.to_string());
@@ -171,6 +162,10 @@ impl Show for Json {
         object.set("start_us", u64::try_from(parties.start.as_micros()).unwrap_or(u64::MAX));
         object.set("start_seen", parties.start_seen);
         object.end(out)
+    }
+
+    fn goes_on(&self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(()) // each line has the number
     }
 
     fn rest(&self, out: &mut dyn Write, rest: &Rest) -> io::Result<()> {

@@ -93,14 +93,10 @@ trait Show {
     fn tally(&self, out: &mut dyn Write, tally: &Tally) -> io::Result<()>;
     /// That what a side sent is known no further than to `offset`.
     fn gap(&self, out: &mut dyn Write, from: Side, offset: u64, gap: &Gap) -> io::Result<()>;
-    /// What follows is of this connection, which begins or goes on.
-    fn connection(
-        &self,
-        out: &mut dyn Write,
-        number: u64,
-        parties: &Parties,
-        is_new: bool,
-    ) -> io::Result<()>;
+    /// A connection begins, of which there can be several.
+    fn connection(&self, out: &mut dyn Write, number: u64, parties: &Parties) -> io::Result<()>;
+    /// Messages follow behind the end of a connection.
+    fn goes_on(&self, out: &mut dyn Write) -> io::Result<()>;
     /// What was captured beside that.
     fn rest(&self, out: &mut dyn Write, rest: &Rest) -> io::Result<()>;
 }
@@ -118,7 +114,10 @@ impl Look {
     fn show(self) -> Box<dyn Show> {
         match self.json {
             true => Box::new(json::Json { connection: self.connection }),
-            false => Box::new(text::Text { palette: Palette::new(self.colored) }),
+            false => Box::new(text::Text {
+                palette: Palette::new(self.colored),
+                connection: self.connection,
+            }),
         }
     }
 }

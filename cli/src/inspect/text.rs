@@ -19,6 +19,8 @@ const HEX_PREVIEW: usize = 16;
 #[derive(Default)]
 pub(crate) struct Text {
     pub(crate) palette: Palette,
+    /// The number of the connection, if there can be several.
+    pub(crate) connection: Option<u64>,
 }
 
 impl Show for Text {
@@ -39,8 +41,7 @@ impl Show for Text {
             writeln!(out)?;
             from = "from    ";
         }
-        let columns = format!("{from}    offset  type                 id          content");
-        writeln!(out, "{}", paint(self.palette.heading, columns))
+        self.columns(out, from)
     }
 
     fn record(
@@ -54,9 +55,10 @@ impl Show for Text {
         let remark = remark.map(|remark| format!("({remark})"));
         let time = time.map(|time| format!("{:>9.3}  ", time.as_secs_f64())).unwrap_or_default();
         let content: Vec<String> = content(record).into_iter().chain(remark).collect();
+        let number = self.connection.map(|number| format!("{number:>4}  ")).unwrap_or_default();
         writeln!(
             out,
-            "{time}{}{:>10}  {}  {}  {}",
+            "{number}{time}{}{:>10}  {}  {}  {}",
             self.column(from),
             record.offset,
             self.kind(record.message),
@@ -75,7 +77,7 @@ impl Show for Text {
         offset: u64,
         ending: &Ending,
     ) -> io::Result<()> {
-        let who = from.map(|side| format!("{side}: ")).unwrap_or_default();
+        let who = self.who(from);
         match ending {
             Ending::Clean { ignored: 0 } => Ok(()),
             Ending::Clean { ignored } => {
@@ -126,6 +128,9 @@ impl Show for Text {
 
     fn tally(&self, out: &mut dyn Write, tally: &Tally) -> io::Result<()> {
         writeln!(out)?;
+        if let Some(number) = self.connection {
+            writeln!(out, "end of connection {number}")?;
+        }
         let streams = &tally.streams;
         if streams.open().next().is_none() {
             writeln!(out, "open streams: none")?;
@@ -168,26 +173,23 @@ impl Show for Text {
     fn gap(&self, out: &mut dyn Write, from: Side, offset: u64, gap: &Gap) -> io::Result<()> {
         let Gap { packet, why, .. } = gap;
         let gap = format!("no further than offset {offset}, packet {packet}: {why}");
-        writeln!(out, "\n{from}: {}", paint(self.palette.error, gap))
+        writeln!(out, "\n{}{}", self.who(Some(from)), paint(self.palette.error, gap))
     }
 
-    fn connection(
-        &self,
-        out: &mut dyn Write,
-        number: u64,
-        parties: &Parties,
-        is_new: bool,
-    ) -> io::Result<()> {
+    fn connection(&self, out: &mut dyn Write, number: u64, parties: &Parties) -> io::Result<()> {
         let mut line = format!("connection {number}: {parties}");
-        if !is_new {
-            line += ", goes on";
-        } else if let Ok(start) = u32::try_from(parties.start.as_secs()) {
+        if let Ok(start) = u32::try_from(parties.start.as_secs()) {
             let from = if parties.start_seen { "from" } else { "before" };
             line += &format!(", {from} {}", date(start));
         }
-        let gap = if is_new && number == 1 { "" } else { "\n" };
+        let gap = if number == 1 { "" } else { "\n" };
         writeln!(out, "{gap}{}", paint(self.palette.heading, line))?;
-        if is_new { self.heading(out, Heading::Timed) } else { Ok(()) }
+        self.columns(out, "conn    seconds  from    ")
+    }
+
+    fn goes_on(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out)?;
+        self.columns(out, "conn    seconds  from    ")
     }
 
     fn rest(&self, out: &mut dyn Write, rest: &Rest) -> io::Result<()> {
@@ -224,6 +226,20 @@ impl Show for Text {
 }
 
 impl Text {
+    fn columns(&self, out: &mut dyn Write, first: &str) -> io::Result<()> {
+        let columns = format!("{first}    offset  type                 id          content");
+        writeln!(out, "{}", paint(self.palette.heading, columns))
+    }
+
+    /// Who it is that a line is about.
+    fn who(&self, from: Option<Side>) -> String {
+        match (self.connection, from) {
+            (Some(number), Some(side)) => format!("connection {number}, {side}: "),
+            (None, Some(side)) => format!("{side}: "),
+            (_, None) => String::new(),
+        }
+    }
+
     fn column(&self, from: Option<Side>) -> String {
         let style = |side| match side {
             Side::Client => self.palette.client,

@@ -51,7 +51,7 @@ impl Timed {
         number: u64,
         parties: &Parties,
     ) -> io::Result<()> {
-        self.show.connection(out, number, parties, true)?;
+        self.show.connection(out, number, parties)?;
         out.flush()
     }
 

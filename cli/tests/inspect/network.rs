@@ -198,8 +198,8 @@ fn show_packets(packets: &[Vec<u8>]) -> Output {
 /// The lines of messages, without their times.
 fn messages(output: &Output) -> Vec<String> {
     let is_message =
-        |line: &&str| line.get(11..17).is_some_and(|side| side == "client" || side == "server");
-    output.out.lines().filter(is_message).map(|line| line[11..].to_owned()).collect()
+        |line: &&str| line.get(17..23).is_some_and(|side| side == "client" || side == "server");
+    output.out.lines().filter(is_message).map(|line| line[17..].to_owned()).collect()
 }
 
 #[test]
@@ -207,27 +207,29 @@ fn a_capture_of_tcpdump_with_two_connections_at_once() {
     let output = run(&[&format!("{DIR}mixed.pcap")], std::io::empty());
     let expected = "\
 connection 1: 127.0.0.1:44272 -> 127.0.0.1:7411, from 2026-11-26 15:23:07 UTC
-  seconds  from        offset  type                 id          content
-    0.000  client           0  version                          1
-    0.000  client           2  single request       0000        'slow'  3 bytes  '300'
-    0.000  server           0  version                          1
+conn    seconds  from        offset  type                 id          content
+   1      0.000  client           0  version                          1
+   1      0.000  client           2  single request       0000        'slow'  3 bytes  '300'
+   1      0.000  server           0  version                          1
 
 connection 2: 127.0.0.1:48440 -> 127.0.0.1:7412, WebSocket /gotalk/, from 2026-11-26 15:23:07 UTC
-  seconds  from        offset  type                 id          content
-    0.001  server           0  version                          1
-    0.006  client           0  version                          1
-    0.006  client           2  single request       0000        'upper'  3 bytes  '\"a\"'
-    0.010  server           2  single result        0000        3 bytes  '\"A\"'
+conn    seconds  from        offset  type                 id          content
+   2      0.001  server           0  version                          1
+   2      0.006  client           0  version                          1
+   2      0.006  client           2  single request       0000        'upper'  3 bytes  '\"a\"'
+   2      0.010  server           2  single result        0000        3 bytes  '\"A\"'
 
+end of connection 2
 open streams: none
 summary:
          1  single request       3 bytes of payload
          1  single result        3 bytes of payload
          2  in all               44 bytes read
 
-connection 1: 127.0.0.1:44272 -> 127.0.0.1:7411, goes on
-    0.302  server           2  single result        0000        3 bytes  '300'
+conn    seconds  from        offset  type                 id          content
+   1      0.302  server           2  single result        0000        3 bytes  '300'
 
+end of connection 1
 open streams: none
 summary:
          1  single request       3 bytes of payload
@@ -262,9 +264,9 @@ fn other_captures_of_tcpdump() {
     assert_eq!(short.code, 2);
     for said in [
         "connection 1: [::1]:41988 -> [::1]:7415, from ",
-        "\nclient: no further than offset 34, packet 4: 21 bytes cut off when it was captured\n",
+        "\nconnection 1, client: no further than offset 34, packet 4: 21 bytes cut off when it was captured\n",
         "  'echo'  12 of 33 bytes  'more than is' ...\n",
-        "\nserver: no further than offset 36, packet 8: 12 bytes cut off",
+        "\nconnection 1, server: no further than offset 36, packet 8: 12 bytes cut off",
     ] {
         assert!(short.out.contains(said), "{said}: {}", short.out);
     }
@@ -275,7 +277,7 @@ fn every_form_of_a_file_shows_the_same() {
     let packets = talk().packets();
     let expected = show_packets(&packets);
     assert_eq!((messages(&expected).len(), expected.code), (5, 0), "{}", expected.out);
-    assert!(expected.out.contains("\n    0.005  server           2  single result "));
+    assert!(expected.out.contains("\n   1      0.005  server           2  single result "));
     for order in [LITTLE, BIG] {
         let nanoseconds = pcap_with(order, 0xa1b2_3c4d, 1_000_000, RAW, &packets);
         assert_eq!(show(&nanoseconds), expected);
@@ -422,7 +424,11 @@ fn a_capture_that_begins_in_the_middle() {
     let mut torn = Talk { segments: Vec::new(), next: [0, 0] };
     torn.say(CLIENT, b"lo");
     let torn = run(&["--port", "7000", "-"], pcap(&torn.packets()).as_slice());
-    assert!(torn.out.contains("\nclient: bad input at offset 0: 'l' is not"), "{}", torn.out);
+    assert!(
+        torn.out.contains("\nconnection 1, client: bad input at offset 0: 'l' is not"),
+        "{}",
+        torn.out
+    );
     assert_eq!(torn.code, 1);
     // The server is known by its answer to the start, too.
     let answered = show_packets(&whole[1..]);
@@ -442,7 +448,7 @@ fn a_port_is_used_again() {
     again.next[CLIENT] += 7;
     again.add(CLIENT, "r", b"");
     let output = show_packets(&[packets, again.packets()].concat());
-    assert_eq!(output.out.matches("connection ").count(), 2, "{}", output.out);
+    assert_eq!(output.out.matches("end of connection ").count(), 2, "{}", output.out);
     assert_eq!(messages(&output).len(), 5 + 2);
     // A start in the middle ends what was there.
     let mut open = Talk::new([5, 6]);

@@ -83,7 +83,7 @@ fn what_is_missing_is_told_and_nothing_behind_it_is_guessed() {
         let len = gone.data.len();
         let bytes = if len == 1 { "byte" } else { "bytes" };
         let told = format!(
-            "\n{side}: no further than offset {offset}, packet {next}: \
+            "\nconnection 1, {side}: no further than offset {offset}, packet {next}: \
              {len} {bytes} before it not captured\n"
         );
         assert!(output.out.contains(&told), "{told}{}", output.out);

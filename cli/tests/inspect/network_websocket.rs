@@ -90,7 +90,7 @@ fn what_is_compressed_is_refused_with_a_word() {
     let server = [frame(FINAL | BINARY, None, b"01"), hidden].concat();
     let client = frame(FINAL | BINARY, None, b"01n003log00000000");
     let output = show_frames(&client, &server, 1000);
-    let said = "\nserver: no further than offset 2, packet 4: \
+    let said = "\nconnection 1, server: no further than offset 2, packet 4: \
                 it is compressed by permessage-deflate, which is not read\n";
     assert!(output.out.contains(said), "{}", output.out);
     assert_eq!((messages(&output).len(), output.code), (3, 2));
@@ -108,7 +108,8 @@ fn frames_that_cannot_be_are_bad_input() {
         (frame(FINAL | PING, None, &[0; 126]), "a control frame is in parts, or too long"),
     ] {
         let output = show_frames(&[start.clone(), wrong].concat(), &start, 1000);
-        let said = "\nclient: no further than offset 2, packet 3: no WebSocket frame: ";
+        let said =
+            "\nconnection 1, client: no further than offset 2, packet 3: no WebSocket frame: ";
         assert!(output.out.contains(said), "{}", output.out);
         assert!(output.out.to_lowercase().contains(why), "{why}: {}", output.out);
         assert_eq!(output.code, 1);

@@ -75,7 +75,7 @@ pub(super) fn show(
         rules: Rules { port, look, shown: 0 },
         rest: Rest::default(),
         kept: 0,
-        last: 0,
+        is_behind_end: false,
         codes: Vec::new(),
         show: look.show(),
         out,
@@ -115,8 +115,8 @@ struct Network<'o> {
     rest: Rest,
     /// How many bytes the connections keep.
     kept: usize,
-    /// The connection that was shown last.
-    last: u64,
+    /// The end of a connection was shown last.
+    is_behind_end: bool,
     codes: Vec<u8>,
     show: Box<dyn Show>,
     out: &'o mut dyn Write,
@@ -181,11 +181,15 @@ impl Network<'_> {
                 }
             }
             Outcome::Shown { number, is_new, text, code } => {
-                self.codes.extend(code);
-                if is_new || self.last != number && !text.is_empty() {
-                    self.show.connection(self.out, number, parties, is_new)?;
-                    self.last = number;
+                if is_new {
+                    self.show.connection(self.out, number, parties)?;
+                } else if self.is_behind_end && text.first().is_some_and(|first| *first != b'\n') {
+                    self.show.goes_on(self.out)?;
                 }
+                if is_new || !text.is_empty() {
+                    self.is_behind_end = code.is_some();
+                }
+                self.codes.extend(code);
                 self.out.write_all(&text)?;
                 self.out.flush()?;
             }
