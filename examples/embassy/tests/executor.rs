@@ -138,7 +138,7 @@ fn two_devices_ask_each_other_from_many_tasks() {
             let (asker, link) = (asker(), if n % 2 == 0 { near.link } else { far.link });
             async move {
                 for round in 0..50 {
-                    let payload = bytes(format!("{n} {round}"));
+                    let payload = bytes(format!("{n:32}{round:32}")); // as long as they may be
                     let op = ["echo", "later"][round % 2];
                     assert_eq!(asker.ask(link, op, payload.clone()).await, Ok(payload));
                 }

@@ -1,8 +1,9 @@
 //! Gotalk on tokio. One task has the session of a conversation; other tasks make requests
 //! through a [`Peer`], and every answer is worked out in a task of its own.
 //!
-//! - **Back-pressure**: while the peer does not take what was written, nothing more is taken,
-//!   neither from it nor from other tasks. After [`STALL`] the conversation is given up.
+//! - **Back-pressure**: there is room for what both ends may have in flight, so they never wait
+//!   for each other. While it is full, nothing more is taken, neither from the peer nor from
+//!   other tasks. After [`STALL`] the conversation is given up.
 //! - **Cancellation**: every branch of `select!` can lose and nothing is lost. Dropping
 //!   [`Peer::request`] drops the result. Dropping [`talk`] ends all at once, answers too.
 //! - **Shutdown**: when the sender of `stop` is dropped, the session drains.
@@ -71,9 +72,9 @@ pub async fn talk<F: Future<Output = Answer> + Send + 'static>(
     let mut tx = vec![0; ROOM];
     let mut writer = Writer::new(&mut tx);
     let (mut waiting, mut answers) = (HashMap::new(), JoinSet::<(_, Answer)>::new());
-    // A task of its own writes, so that this one reads meanwhile. At last it ends the output.
+    // A task of its own writes, and ends the output at last.
     let (output, mut input) = transport.split();
-    let (to, mut written) = mpsc::channel(1);
+    let (to, mut written) = mpsc::channel(4 * MAX_REQUESTS); // header, payload; each way
     let sending = poll_fn(move |cx| written.poll_recv(cx)).map(Ok).forward(output);
     let sending = AbortOnDropHandle::new(tokio::spawn(sending));
     'talk: loop {
@@ -146,7 +147,7 @@ pub async fn talk<F: Future<Output = Answer> + Send + 'static>(
     Ok(assembler.finish()?)
 }
 
-/// Waits while the peer does not take what was written before.
+/// Waits while there is no room.
 async fn send(to: &mpsc::Sender<Bytes>, writer: &mut Writer<'_>) -> Result<(), Error> {
     for message in gotalk::websocket::messages(writer.as_bytes()) {
         to.send_timeout(Bytes::copy_from_slice(message), STALL)

@@ -28,6 +28,20 @@ async fn both_ends_ask_at_once() {
     join_all(all).await;
 }
 
+/// All that both ends may have in flight has room on its way: neither waits for the other.
+#[tokio::test(start_paused = true)]
+async fn both_ends_send_as_much_as_they_may() {
+    let (near, far) = pair();
+    let all = (0..200).map(|n| {
+        let peer = [&near, &far][n % 2].peer.clone();
+        async move {
+            let payload = vec![n as u8; MAX_PAYLOAD];
+            assert_eq!(peer.request("echo", payload.clone()).await.unwrap(), payload);
+        }
+    });
+    join_all(all).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn requests_without_a_result_say_why() {
     let (near, _far) = pair();
