@@ -56,6 +56,7 @@ impl Peer {
 }
 
 /// Talks to one peer until one of the two closes. Each request of the peer's is given to `answer`.
+/// Over TCP the transport is `Framed::new(stream, BytesCodec::new())`; there is also [`websocket`].
 pub async fn talk<F: Future<Output = Answer> + Send + 'static>(
     transport: impl Stream<Item = io::Result<impl Into<Bytes>>>
     + Sink<Bytes, Error = io::Error>

@@ -1,8 +1,10 @@
-//! A server and a client, over TCP or WebSocket. The server runs until ctrl-C.
+//! A server and a client. The server runs until ctrl-C; then it finishes what is in flight. Each
+//! can also talk to the tool: `gotalk call 127.0.0.1:7000 echo hi`, `gotalk serve 127.0.0.1:7000`.
 //!
 //! ```sh
-//! cargo run -- serve 127.0.0.1:7000
+//! cargo run -- serve 127.0.0.1:7000                         # over TCP
 //! cargo run -- call 127.0.0.1:7000 ask-back '"hello"'
+//! cargo run -- serve ws://127.0.0.1:7001                    # over WebSocket, at any path
 //! cargo run -- call ws://127.0.0.1:7001/gotalk/ echo '"hello"'
 //! ```
 
@@ -43,11 +45,11 @@ async fn serve(address: &str) -> Result<(), Error> {
     let listener = TcpListener::bind(ws.unwrap_or(address)).await?;
     println!("listening on {}", listener.local_addr()?);
     let (stop, stopped) = watch::channel(());
-    let interrupted = ctrl_c().map(|_| drop(stop)); // what is in flight is finished
+    let interrupted = ctrl_c().map(|_| drop(stop));
     poll_fn(|cx| listener.poll_accept(cx).map(Some))
         .take_until(interrupted)
-        .try_for_each_concurrent(100, async |(tcp, _)| {
-            println!("{:?}", accept(tcp, ws.is_some(), stopped.clone()).await);
+        .try_for_each_concurrent(100, async |(tcp, peer)| {
+            println!("{peer}: {:?}", accept(tcp, ws.is_some(), stopped.clone()).await);
             Ok(())
         })
         .await?;
