@@ -20,6 +20,11 @@ use super::{GREETED, Session};
 /// - text that is made on the spot, straight in the writer's buffer: `format_args!("{t}")`;
 /// - [`Announced`], the length of a payload that goes another way.
 ///
+/// On an AVR make text in another way, and send it as bytes: there `format_args!` itself, in this
+/// crate or elsewhere, can give thousands of bytes of something else. LLVM does not align the
+/// stack as `core` has to count on (llvm/llvm-project#169190; `tests/targets/examples/arguments.rs`
+/// in the repository is a small program that shows it).
+///
 /// ```
 /// use gotalk::{Session, Settings, Writer};
 ///

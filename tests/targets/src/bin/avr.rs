@@ -1,6 +1,7 @@
 //! The check of the codec on an ATmega2560, or with the feature `session` that of the session,
 //! reported on its first serial port. They are two programs because the emulator copies no
-//! constants from beyond 64 KiB of flash.
+//! constants from beyond 64 KiB of flash. With the feature `arguments` it is the program of
+//! `examples/arguments.rs`, without the crate.
 
 #![no_std]
 #![no_main]
@@ -8,7 +9,11 @@
 
 use core::arch::global_asm;
 
-#[cfg(not(feature = "session"))]
+#[cfg(feature = "arguments")]
+#[path = "../../examples/arguments.rs"]
+mod arguments;
+
+#[cfg(not(any(feature = "session", feature = "arguments")))]
 use gotalk_targets::check;
 #[cfg(feature = "session")]
 use gotalk_targets::session::check;
@@ -48,6 +53,17 @@ global_asm!(
     ".text",
 );
 
+#[cfg(feature = "arguments")]
+#[unsafe(no_mangle)]
+extern "C" fn main() -> ! {
+    number(arguments::taken_for_text());
+    print(" of 2 are taken for text\n");
+    loop {
+        core::hint::spin_loop();
+    }
+}
+
+#[cfg(not(feature = "arguments"))]
 #[unsafe(no_mangle)]
 extern "C" fn main() -> ! {
     match check() {
