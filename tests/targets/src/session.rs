@@ -73,8 +73,7 @@ fn answer(
             return session.respond(writer, request, payload);
         }
         Received::Request { request, op, .. } => {
-            // Not by `format_args!`: its arguments carry a mark in the lowest bit of their
-            // address, which an AVR does not keep free.
+            // Not by `format_args!`, which goes wrong on an AVR: examples/arguments.rs.
             let (mut why, mut len) = ([0; 32], 0);
             for part in [b"unknown operation \"", op.as_bytes(), b"\""] {
                 why[len..len + part.len()].copy_from_slice(part);
