@@ -229,7 +229,7 @@ JSON:
   `notification` with `peer`, `name`, `size` and `payload`, `failed` with `peer`, `name` and
   `error`, `closed` with `peer` and `error`, `not_accepted` with `error`, or
   `accepting_again`. A payload or a name that is no text is in `payload_hex` or `name_hex`;
-  of a payload there are 1,024 bytes at most, and `payload_cut` is true if there were more.
+  of a payload there are 16 KiB at most, and `payload_cut` is true if there were more.
 
 Examples:
   gotalk serve 127.0.0.1:7000
@@ -304,8 +304,8 @@ pub(crate) struct Serve {
 /// Make a request, and print the payload of its result
 ///
 /// Everything else goes to the standard error: notifications, requests that the server
-/// makes, which are refused, the error. On a terminal what could disturb it is escaped; a
-/// file or a pipe gets the bytes as they are.
+/// makes and no --handle answers, the error. On a terminal what could disturb it is escaped;
+/// a file or a pipe gets the bytes as they are.
 ///
 /// With --repeat it measures a server: it makes many requests and prints a summary. Each
 /// connection has as many in flight as --concurrency says, and makes the next one when one
@@ -334,6 +334,7 @@ Examples:
   gotalk call --retry 5 --timeout 60 example.org:7000 ping
   gotalk call --json 127.0.0.1:7000 echo hello | jq -r .payload
   gotalk call --notify 127.0.0.1:7000 log '{\"text\":\"hi\"}'
+  gotalk call --handle client-echo=cat 127.0.0.1:7000 callback hello
   gotalk call ws://127.0.0.1:7000/gotalk echo hello
   gotalk call 'serial:/dev/ttyUSB0?baud=9600' temperature
   gotalk call --repeat 100000 --concurrency 64 127.0.0.1:7000 echo hello
@@ -347,9 +348,10 @@ Exit codes:
   64  wrong use
   66  the payload cannot be read
   74  the result cannot be written
-With --repeat it is the highest code of all requests, and also:
   130, 143
-      interrupted, terminated: the summary tells what was seen until then")
+      interrupted, terminated: with --handle when its commands have been killed, with
+      --repeat when the summary has told what was seen until then
+With --repeat it is the highest code of all requests.")
 )]
 pub(crate) struct Call {
     /// Send the payload in parts
@@ -382,6 +384,19 @@ pub(crate) struct Call {
         conflicts_with = "notify"
     )]
     pub(crate) retry: u32,
+    /// Start COMMAND for requests for OP that the server makes meanwhile. Can be given more
+    /// than once
+    ///
+    /// As with `gotalk serve --exec`, whose help tells how commands answer: 64 run at once, each
+    /// has 30 seconds for the next sign of its answer, and those that still run when the call
+    /// is over are killed. Other requests are refused.
+    #[arg(
+        verbatim_doc_comment,
+        long,
+        value_name = "OP=COMMAND",
+        conflicts_with_all = ["notify", "repeat"]
+    )]
+    pub(crate) handle: Vec<Exec>,
     /// Print JSON objects, one a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -8,12 +8,15 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use gotalk::{Event, Incoming, MAX_NAME_LEN, Name, Outgoing, Received, Settings, WriteError};
+use gotalk::{
+    Event, Frame, Incoming, MAX_NAME_LEN, Name, Outgoing, Received, Settings, WriteError,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::body::Parts;
+use crate::command::Running;
 use crate::escape;
-use crate::text::{self, unknown};
+use crate::text::{self, SAME_ID, unknown};
 use crate::wire::{self, App, End, Link, NEVER, converse, on_a_line, see_off};
 
 /// What to put up with, in milliseconds.
@@ -107,10 +110,11 @@ pub(crate) trait Show {
     fn note(&mut self, text: fmt::Arguments<'_>);
 }
 
-/// Makes a request.
+/// Makes a request. Those of the peer are answered by commands, if there are any for them.
 pub(crate) async fn call(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     request: Request<'_>,
+    running: Running,
     limits: Limits,
     show: &mut dyn Show,
 ) -> Result<Answer, End> {
@@ -140,10 +144,12 @@ pub(crate) async fn call(
         takes: Takes::Nothing,
         has_parts: false,
         answer: None,
+        running,
         show,
     };
     let Err(end) = converse(&mut stream, &mut link, &mut caller, &wire).await;
     let answer = caller.answer;
+    drop(caller.running); // which kills the commands
     if answer.is_none() || takes_leave {
         wire.unread = limits.goodbye;
         see_off(&mut stream, &mut link, &end, &wire).await;
@@ -174,6 +180,8 @@ enum Takes {
     Result,
     Error,
     Retry(u32),
+    /// It goes to a command. `true`: it is all that the command gets.
+    Run(Incoming, bool),
 }
 
 struct Caller<'a> {
@@ -188,11 +196,20 @@ struct Caller<'a> {
     /// Whether a part of a result has been shown.
     has_parts: bool,
     answer: Option<Answer>,
+    running: Running,
     show: &'a mut dyn Show,
 }
 
 impl App for Caller<'_> {
     fn event(&mut self, event: Event<'_>, _: &[u8], link: &mut Link) -> Result<(), End> {
+        // An answer to the one would be taken for an answer to the other.
+        if let Event::Frame(Frame::StreamRequest { id, .. }) = event
+            && let Some(first) = self.running.stop_stream(id)
+        {
+            link.refuse(first, SAME_ID);
+            self.takes = Takes::Nothing;
+            return Ok(());
+        }
         let received = link.receive(event);
         if let Received::Result { .. }
         | Received::ResultPart { .. }
@@ -232,8 +249,15 @@ impl App for Caller<'_> {
                 Takes::Shown
             }
             Received::Closed { code } => return Err(End::PeerGaveUp(code)),
-            Received::Request { request, op, .. } | Received::StreamRequest { request, op, .. } => {
-                self.answer_request(request, op, link);
+            Received::Request { request, op, .. } => self.answer_request(request, op, false, link),
+            Received::StreamRequest { request, op, .. } => {
+                self.answer_request(request, op, true, link)
+            }
+            Received::RequestPart { request, .. } if self.running.has(request) => {
+                Takes::Run(request, false)
+            }
+            Received::RequestEnd { request } if self.running.has(request) => {
+                self.running.end(request);
                 Takes::Nothing
             }
             Received::Opened => Takes::Nothing,
@@ -252,8 +276,16 @@ impl App for Caller<'_> {
     }
 
     fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link) -> Result<(), End> {
-        if let Takes::Nothing = self.takes {
-            return Ok(());
+        match self.takes {
+            Takes::Nothing => return Ok(()),
+            Takes::Run(request, is_all) => {
+                self.running.input(request, data);
+                if is_all && remaining == 0 {
+                    self.running.end(request);
+                }
+                return Ok(());
+            }
+            _ => {}
         }
         self.show.piece(data, remaining).map_err(End::Unprinted)?;
         if let Takes::Result | Takes::Error | Takes::Retry(_) = self.takes {
@@ -261,7 +293,7 @@ impl App for Caller<'_> {
         }
         match self.takes {
             _ if remaining > 0 => Ok(()),
-            Takes::Nothing | Takes::Shown => Ok(()),
+            Takes::Nothing | Takes::Shown | Takes::Run(..) => Ok(()),
             Takes::Result => self.over(Answer::Result),
             Takes::Error => self.over(Answer::Error),
             Takes::Retry(wait_ms) => {
@@ -287,17 +319,23 @@ impl App for Caller<'_> {
             self.ask(link);
         }
         self.send_parts(link)?;
-        if !link.is_sent() {
+        let show = &mut self.show;
+        let next_run = self.running.tick(link, |op, why| {
+            let op = escape::quoted(&String::from_utf8_lossy(op), '"');
+            show.note(format_args!("failed: a request {op}: {}", escape::plain(why)));
+        });
+        // The peer may wait for a command, and then nobody can wait for the peer.
+        if !link.is_sent() || !self.running.is_idle() {
             self.progress = link.now;
         }
         let waits_until = self.waits_until();
         match link.now {
             now if now >= self.until => Err(End::TimeUp),
             now if now >= waits_until => Err(End::Silence),
-            _ => Ok(match self.asked {
-                Asked::At(at) => self.until.min(at),
-                _ => self.until.min(waits_until),
-            }),
+            _ => Ok(next_run.min(self.until).min(match self.asked {
+                Asked::At(at) => at,
+                _ => waits_until,
+            })),
         }
     }
 
@@ -305,7 +343,14 @@ impl App for Caller<'_> {
         Err(End::Silence)
     }
 
+    fn takes_more(&self) -> bool {
+        self.running.takes_more()
+    }
+
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.running.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
         match (self.asked, &mut self.request.body) {
             (Asked::Begins | Asked::Goes(_), Body::Stream(parts)) => parts.poll_read(cx),
             _ => Poll::Pending,
@@ -324,11 +369,21 @@ impl Caller<'_> {
         self.show.begin(what, size).map_err(End::Unprinted)
     }
 
-    /// The peer asks for something. Its payload is not read.
-    fn answer_request(&mut self, request: Incoming, op: Name<'_>, link: &mut Link) {
+    /// The peer asks for something. If there is no command for it, its payload is not read.
+    fn answer_request(
+        &mut self,
+        request: Incoming,
+        op: Name<'_>,
+        is_stream: bool,
+        link: &mut Link,
+    ) -> Takes {
+        if self.running.start(request, op, is_stream, link) {
+            return Takes::Run(request, !is_stream);
+        }
         link.refuse(request, &unknown(op));
         let (id, op) = (escape::id(request.id()), text::name(op));
         self.show.note(format_args!("refused: a request {id} {op}"));
+        Takes::Nothing
     }
 
     /// Until when the next sign of the answer must come. While the request is still to be

@@ -98,6 +98,16 @@ impl Running {
         self.commands.is_empty()
     }
 
+    /// Whether no command runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Whether a command runs for this request.
+    pub(crate) fn has(&self, request: Incoming) -> bool {
+        self.runs.iter().any(|run| run.request == request)
+    }
+
     /// How many single requests wait for their answer.
     pub(crate) fn singles(&self) -> usize {
         self.runs.iter().filter(|run| !run.is_stream).count()

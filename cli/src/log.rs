@@ -7,6 +7,9 @@ use crate::escape;
 use crate::json::Object;
 use crate::text::Excerpt;
 
+/// How much of the payload of a notification a program gets.
+const MOST_JSON: usize = 16 * 1024;
+
 pub(crate) enum Line<'a> {
     /// Where it listens.
     Listening(&'a str),
@@ -106,6 +109,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    /// Keeps as much of the payload of a notification as is told.
+    pub(crate) fn excerpt(&self) -> Excerpt {
+        if self.is_json { Excerpt::new(MOST_JSON) } else { Excerpt::default() }
+    }
+
     pub(crate) fn tell(&self, line: &Line<'_>) {
         let line = if self.is_json { line.json() } else { line.text() };
         let _ = self.lines.try_send(line);

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::command::{RETRY_MS, Running};
 use crate::log::Line;
 use crate::server::Shared;
-use crate::text::{Excerpt, too_long, unknown};
+use crate::text::{Excerpt, SAME_ID, too_long, unknown};
 use crate::wire::{App, End, Link, NAME, NEVER};
 
 /// How many bytes are kept for a connection.
@@ -83,7 +83,7 @@ impl App for Service {
                 let job = self.jobs.iter().position(is_second);
                 let first = job.map(|at| self.jobs.swap_remove(at).request);
                 if let Some(first) = first.or_else(|| self.running.stop_stream(id)) {
-                    link.refuse(first, "request id is in use");
+                    link.refuse(first, SAME_ID);
                     self.payload = Payload::Ignored;
                     return Ok(());
                 }
@@ -124,7 +124,7 @@ impl App for Service {
                 Payload::Ignored
             }
             Received::Notification { name, .. } => {
-                self.note = (name.as_bytes().to_vec(), Excerpt::default());
+                self.note = (name.as_bytes().to_vec(), self.shared.log.excerpt());
                 Payload::Noted
             }
             Received::Closed { code } => return Err(End::PeerGaveUp(code)),
@@ -138,11 +138,10 @@ impl App for Service {
             Payload::Ignored => {}
             Payload::Passed => link.pass(data),
             Payload::Noted => {
-                let (name, payload) = &mut self.note;
-                payload.push(data);
+                self.note.1.push(data);
                 if remaining == 0 {
-                    let line = Line::Notification { peer: &self.peer, name, payload };
-                    self.shared.log.tell(&line);
+                    let (name, payload) = &std::mem::take(&mut self.note);
+                    self.shared.log.tell(&Line::Notification { peer: &self.peer, name, payload });
                 }
             }
             Payload::Run(request, is_all) => {

@@ -4,18 +4,30 @@ use std::fmt;
 
 use crate::escape;
 
-/// How much of a payload is kept to be shown.
+/// How much of a payload is kept to be shown to people.
 const KEPT: usize = 1024;
 
 /// The start of a payload, fit to be printed: whatever a peer sends, it stays on one
 /// line and cannot drive the terminal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Excerpt {
     kept: Vec<u8>,
     len: u64,
+    /// How much is kept.
+    most: usize,
+}
+
+impl Default for Excerpt {
+    fn default() -> Self {
+        Self::new(KEPT)
+    }
 }
 
 impl Excerpt {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { kept: Vec::new(), len: 0, most }
+    }
+
     pub(crate) fn is_cut(&self) -> bool {
         self.len > self.kept.len() as u64
     }
@@ -31,7 +43,7 @@ impl Excerpt {
 
     /// Takes the next piece. However much comes, the memory is bounded.
     pub(crate) fn push(&mut self, data: &[u8]) {
-        let room = KEPT - self.kept.len();
+        let room = self.most - self.kept.len();
         self.kept.extend_from_slice(&data[..data.len().min(room)]);
         self.len += data.len() as u64;
     }
@@ -51,6 +63,9 @@ impl fmt::Display for Excerpt {
 pub(crate) fn name(name: gotalk::Name<'_>) -> String {
     escape::quoted(&String::from_utf8_lossy(name.as_bytes()), '"')
 }
+
+/// What to say of a second stream with the id of one that goes on.
+pub(crate) const SAME_ID: &str = "request id is in use";
 
 /// What to say of an operation that nobody has. Its name need not be text.
 pub(crate) fn unknown(op: gotalk::Name<'_>) -> String {

@@ -66,6 +66,8 @@ mod calls;
 mod commands;
 #[path = "echo/crowds.rs"]
 mod crowds;
+#[path = "echo/handles.rs"]
+mod handles;
 #[path = "echo/load.rs"]
 mod load;
 #[path = "echo/operations.rs"]

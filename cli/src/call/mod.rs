@@ -11,6 +11,7 @@ use crate::args::Call;
 use crate::body::{Parts, Source};
 use crate::client::{self, Answer, Body, Request, Show};
 use crate::colors;
+use crate::command::{Commands, Running};
 use crate::json::Object;
 use crate::output::{self, Terminal, tell};
 use crate::transport;
@@ -28,6 +29,9 @@ use plain::Plain;
 /// The bytes in a part of a streamed request whose payload is an argument.
 const PART: usize = 16;
 
+/// How many commands answer the server at once.
+const COMMANDS: usize = 64;
+
 /// The exit codes.
 const ERROR_RESULT: u8 = 1;
 const RETRY_RESULT: u8 = 2;
@@ -35,6 +39,9 @@ const RETRY_RESULT: u8 = 2;
 const NO_INPUT: u8 = 66;
 
 pub(crate) fn run(args: &Call) -> u8 {
+    if let Some(mistake) = Commands::mistake(&args.handle) {
+        return wrong_use("call", ErrorKind::ArgumentConflict, mistake);
+    }
     let source = args.payload.as_deref().map_or(Source::Bytes(b""), Source::of);
     if let Some(mistake) = mistake(args, source) {
         return wrong_use("call", ErrorKind::ArgumentConflict, mistake);
@@ -71,7 +78,14 @@ pub(crate) fn run(args: &Call) -> u8 {
     let code = runtime.block_on(async {
         match (args.repeat, request.body) {
             (Some(requests), Body::Single(payload)) => load::load(args, payload, requests).await,
-            (_, body) => ask(args, Request { body, ..request }).await,
+            (_, body) => {
+                let request = Request { body, ..request };
+                tokio::select! {
+                    code = ask(args, request) => code,
+                    // Its commands are to be killed.
+                    code = transport::interrupted(), if !args.handle.is_empty() => code,
+                }
+            }
         }
     });
     runtime.shutdown_background(); // it may be looking for an address that nobody waits for
@@ -104,7 +118,10 @@ async fn ask(args: &Call, request: Request<'_>) -> u8 {
         until,
         retries: args.retry,
     };
-    let call = async |show: &mut dyn Show| client::call(stream, request, limits, show).await;
+    let commands = Commands::new(args.handle.clone(), COMMANDS, limits.patience);
+    let running = Running::new(commands.into(), args.address.to_string());
+    let call =
+        async |show: &mut dyn Show| client::call(stream, request, running, limits, show).await;
     let answer;
     if args.json {
         answer = call(&mut Json::new(out(args))).await;

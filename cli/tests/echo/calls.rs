@@ -37,7 +37,7 @@ pub(crate) fn call(addr: SocketAddr, request: Request<'_>, limits: Limits) -> Ca
         let by = Instant::now() + HANG;
         let stream = connect::connect(&addr.to_string(), by).await.unwrap();
         let mut shown = Plain::new(&mut result, (&mut notes, false));
-        client::call(stream, request, limits, &mut shown).await
+        client::call(stream, request, nothing_running(), limits, &mut shown).await
     });
     Called { answer, result, notes: String::from_utf8(notes).unwrap() }
 }
@@ -328,4 +328,9 @@ fn a_notification_wants_a_gotalk_peer() {
         });
         assert!(called.shown().contains(end), "{} for {answer:?}", called.shown());
     }
+}
+
+/// No command for any request of the peer.
+fn nothing_running() -> command::Running {
+    command::Running::new(Commands::new(Vec::new(), 0, 0).into(), String::new())
 }

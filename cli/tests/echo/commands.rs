@@ -86,7 +86,7 @@ const START: &str = "s0001006family00000000";
 /// Waits until these processes are no more. Whoever is to take note of the end of an orphan
 /// may be slow, so one that is only a name is gone.
 #[track_caller]
-fn are_gone(processes: &[u32]) {
+pub(crate) fn are_gone(processes: &[u32]) {
     for id in processes {
         let runs = || match std::fs::read_to_string(format!("/proc/{id}/stat")) {
             Ok(stat) => !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'),
@@ -447,8 +447,8 @@ fn notifications_are_printed() {
     let mut peer = ready(&server);
     let from = peer.0.local_addr().unwrap().to_string();
     peer.say("n003log00000002hi");
-    peer.say(b"n001\xff00000401");
-    peer.say([&[0xfe][..], &[b'x'; 1024]].concat());
+    peer.say(b"n001\xff00004001");
+    peer.say([&[0xfe][..], &[b'x'; 16384]].concat());
     let next = || -> serde_json::Value {
         serde_json::from_str(&server.lines.recv_timeout(HANG).unwrap()).unwrap()
     };
@@ -458,9 +458,9 @@ fn notifications_are_printed() {
         note
     };
     assert_eq!(next(), note(serde_json::json!({ "name": "log", "size": 2, "payload": "hi" })));
-    let hex = format!("fe{}", "78".repeat(1023));
+    let hex = format!("fe{}", "78".repeat(16383));
     let cut = serde_json::json!({
-        "name_hex": "ff", "size": 1025, "payload_hex": hex, "payload_cut": true
+        "name_hex": "ff", "size": 16385, "payload_hex": hex, "payload_cut": true
     });
     assert_eq!(next(), note(cut));
     peer.say("X");
