@@ -101,7 +101,8 @@ Exit codes:
     after_help = "\
 Captures of a network:
   A TCP connection is shown if one side begins with version 1, and the other with what can
-  be a version, or says nothing; inside a WebSocket too, but not if it is compressed. Each
+  be a version, or says nothing; inside a WebSocket too, if its start
+  was captured and it is not compressed. Each
   has a number, its addresses as `CLIENT -> SERVER`, times since its first packet, and a
   summary at its end; the other connections are counted. The client is who asked for the
   connection, or, if that was not captured, who sends first. Where a part of a stream was

@@ -68,6 +68,7 @@ fn every_command_has_its_page_with_all_options_and_exit_codes() {
         assert!(exit_codes.len() >= 3, "{name}: {help}");
         assert!(page.contains(".SH \"EXIT CODES\"\n"), "{name}: {page}");
         assert!(page.contains(".SH EXAMPLES\n"), "{name}: {page}");
+        assert!(page.contains(".SH OPTIONS\n.TP\n"), "{name}: {page}");
         let examples = part(&help, "Examples:");
         for line in exit_codes.iter().chain(&examples) {
             assert!(page.contains(&line.replace('\\', "\\e")), "{name}: {line}: {page}");

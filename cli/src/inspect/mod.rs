@@ -300,6 +300,10 @@ fn one(
     let is_network = network::is_capture(start.get_ref());
     let mut source = start.chain(source);
     if is_network {
+        if args.no_handshake {
+            let what = "in a capture of a network, give --port in place of --no-handshake";
+            return Err(unread(io::Error::new(ErrorKind::InvalidData, what)));
+        }
         return match network::show(&mut source, args.port, look, out) {
             Ok(code) => Ok(code),
             Err(network::Stop::Input(error)) => Err(unread(error)),

@@ -436,6 +436,9 @@ fn a_capture_that_begins_in_the_middle() {
     let wrong = run(&["--port", "7000", "-"], b"01".as_slice());
     assert_eq!((wrong.code, wrong.out.as_str()), (66, ""));
     assert!(wrong.err.contains("--port is for pcap and pcapng"), "{}", wrong.err);
+    let wrong = run(&["--no-handshake", "-"], file.as_slice());
+    assert_eq!((wrong.code, wrong.out.as_str()), (66, ""));
+    assert!(wrong.err.contains("give --port in place of --no-handshake"), "{}", wrong.err);
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
             ng_with(&LITTLE.numbers(&[6, u32::MAX, 0])),
             "after packet 0, at offset 48: a block of 4294967295 bytes cannot be",
         ),
+        (ng_with(&LITTLE.numbers(&[6, u32::MAX - 3, 0])), "block of 4294967292 bytes cannot be"),
         (ng_with(&LITTLE.numbers(&[6, 13, 0, 0])), "a block of 13 bytes cannot be"),
         (ng_with(&LITTLE.numbers(&[6, 12, 12])), "at offset 48: the block is broken"),
         (

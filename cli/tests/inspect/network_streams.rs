@@ -118,12 +118,59 @@ fn a_message_that_is_not_whole_is_told_as_far_as_it_came() {
 fn packets_from_far_away_are_no_part_of_it() {
     let mut talk = talk();
     let expected = messages(&show_packets(&talk.packets()));
-    for far in [1 << 30, 1 << 31, 3 << 30, u32::MAX - 200] {
+    for far in [(1 << 30) + 100, 1 << 31, 3 << 30, u32::MAX - 200] {
         let mut stray = talk.segments[4].clone();
         stray.seq = stray.seq.wrapping_add(far + 1);
         stray.data = b"X".repeat(100);
         talk.segments.insert(5, stray);
     }
     let output = show_packets(&talk.packets());
+    assert_eq!((messages(&output), output.code), (expected.clone(), 0), "{}", output.out);
+    // Nor does one of them tell that something is missing; a reset tells nothing at all.
+    talk.segments.truncate(talk.segments.len() - 2);
+    let mut reset = talk.segments[4].clone();
+    (reset.seq, reset.flags) = (reset.seq.wrapping_add(1000), "r");
+    talk.segments.push(reset);
+    let output = show_packets(&talk.packets());
     assert_eq!((messages(&output), output.code), (expected, 0), "{}", output.out);
+}
+
+/// What does not come in time does not come: so much is kept, and no more.
+#[test]
+fn a_stream_does_not_wait_for_ever() {
+    let mut talk = Talk::new([1, 1]);
+    talk.say(CLIENT, b"01");
+    talk.say(SERVER, b"01");
+    let lost = talk.segments.len();
+    talk.say(CLIENT, &message(b"n003log", b"late"));
+    for _ in 0..40 {
+        talk.say(CLIENT, &message(b"n003log", &[b'.'; 30_000]));
+    }
+    let late = talk.segments.remove(lost);
+    let mut in_time = talk.clone();
+    in_time.segments.insert(lost + 30, late.clone());
+    assert_eq!(messages(&show_packets(&in_time.packets())).len(), 2 + 41);
+    talk.segments.push(late);
+    let output = show_packets(&talk.packets());
+    assert_eq!((messages(&output).len(), output.code), (2, 2), "{}", output.out);
+    assert!(output.out.contains("packet 5: 19 bytes before it not captured\n"), "{}", output.out);
+}
+
+/// Too many connections end those that said nothing for longest.
+#[test]
+fn so_many_connections_are_followed_and_no_more() {
+    let mut talk = talk();
+    let last = talk.segments.split_off(6);
+    let mut packets = talk.packets();
+    for port in 0..5000 {
+        packets.push(ipv4(&talk.segments[0], [50_000 - port, 22]));
+    }
+    packets.extend(last.iter().map(|segment| ipv4(segment, PORTS)));
+    let output = show_packets(&packets);
+    let shown = messages(&output);
+    assert_eq!(shown.len(), 4, "{}", output.out);
+    assert!(output.out.contains("\n5001 other TCP connections: "), "{}", output.out);
+    packets.drain(6..1006);
+    let output = show_packets(&packets);
+    assert_eq!(messages(&output).len(), 5, "{}", output.out);
 }

@@ -124,13 +124,14 @@ fn frames_that_cannot_be_are_bad_input() {
 fn other_http_is_no_gotalk() {
     for (request, response) in [
         (REQUEST.replace("WebSocket", "h2c").as_str(), RESPONSE),
-        (REQUEST, "HTTP/1.1 404 Not Found\r\n\r\n01"),
+        (REQUEST, "HTTP/1.1 404 Not Found\r\n\r\n\u{1}\u{2}01"),
         ("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n01"),
         (&format!("GET /{} HTTP/1.1\r\n", "a".repeat(40_000)), ""),
         ("GET\0", "HTTP\0"),
     ] {
         let mut talk = Talk::new([1, 2]);
         talk.say(CLIENT, request.as_bytes());
+        talk.say(CLIENT, &frame(FINAL | BINARY, None, b"01"));
         talk.say(SERVER, response.as_bytes());
         let output = show_packets(&talk.close().packets());
         assert!(output.out.contains("1 other TCP connection: "), "{}", output.out);

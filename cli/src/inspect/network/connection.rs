@@ -129,11 +129,14 @@ impl Connection {
         let side = if segment.from == self.client { Side::Client } else { Side::Server };
         self.last = packet;
         let mut said = Vec::new();
-        self.sides[side as usize].stream.take(segment, packet, &mut said);
+        // Where a reset says that it stands counts for nothing.
+        if !segment.is_reset {
+            self.sides[side as usize].stream.take(segment, packet, &mut said);
+        }
         let time = time.saturating_sub(self.start);
         let mut said: Vec<_> = said.into_iter().map(|said| (side, said)).collect();
         if segment.is_reset {
-            said.extend(self.stop(packet).into_iter().flat_map(|(side, mut gap)| {
+            said.extend(self.stop().into_iter().flat_map(|(side, mut gap)| {
                 gap.push(Said::End);
                 gap.into_iter().map(move |said| (side, said))
             }));
@@ -143,20 +146,20 @@ impl Connection {
     }
 
     /// Ends it, as no more packets come.
-    pub(super) fn finish(&mut self, packet: u64, rules: &mut Rules) -> io::Result<Outcome> {
+    pub(super) fn finish(&mut self, rules: &mut Rules) -> io::Result<Outcome> {
         if let State::Over = self.state {
             return Ok(Outcome::Nothing);
         }
-        let gaps = self.stop(packet).into_iter();
+        let gaps = self.stop().into_iter();
         let said = gaps.flat_map(|(side, gap)| gap.into_iter().map(move |said| (side, said)));
         let said = said.collect();
         self.goes_on(said, Duration::ZERO, true, rules)
     }
 
-    fn stop(&mut self, packet: u64) -> [(Side, Vec<Said>); 2] {
+    fn stop(&mut self) -> [(Side, Vec<Said>); 2] {
         [Side::Client, Side::Server].map(|side| {
             let mut said = Vec::new();
-            self.sides[side as usize].stream.stop(packet, &mut said);
+            self.sides[side as usize].stream.stop(&mut said);
             (side, said)
         })
     }

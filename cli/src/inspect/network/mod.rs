@@ -81,14 +81,12 @@ pub(super) fn show(
         out,
     };
     let mut packets = Packets::new(source);
-    let mut last = 0;
     let read = loop {
         let packet = match packets.next() {
             Ok(Some(packet)) => packet,
             Ok(None) => break Ok(()),
             Err(error) => break Err(Stop::Input(error)),
         };
-        last = packet.number;
         match packet::content(&packet) {
             Content::Segment(segment) => {
                 network.segment(&segment, packet.number, packet.time).map_err(Stop::Output)?
@@ -104,7 +102,7 @@ pub(super) fn show(
         }
     };
     network.rest.cut = packets.cut.map(|cut| (cut.after_packet, cut.offset));
-    let code = network.finish(last).map_err(Stop::Output)?;
+    let code = network.finish().map_err(Stop::Output)?;
     read.map(|()| code)
 }
 
@@ -131,12 +129,12 @@ impl Network<'_> {
             && let Some(old) = self.connections.get(&key)
             && !old.is_begun_by(segment)
         {
-            self.end(key, packet)?;
+            self.end(key)?;
         }
         if !self.connections.contains_key(&key) {
             let Some(connection) = Connection::begin(segment, packet, time) else { return Ok(()) };
             if self.connections.len() >= MOST_CONNECTIONS {
-                self.make_room(packet)?;
+                self.make_room()?;
             }
             self.connections.insert(key, connection);
         }
@@ -149,25 +147,25 @@ impl Network<'_> {
             self.tell(outcome, &parties)?;
         }
         if self.kept > MOST_KEPT {
-            self.make_room(packet)?;
+            self.make_room()?;
         }
         Ok(())
     }
 
     /// Ends half of the connections: those that were silent longest.
-    fn make_room(&mut self, packet: u64) -> io::Result<()> {
+    fn make_room(&mut self) -> io::Result<()> {
         let mut ages: Vec<_> = self.connections.iter().map(|(key, it)| (it.last, *key)).collect();
         ages.sort();
         for (_, key) in ages.into_iter().take(self.connections.len().div_ceil(2)) {
-            self.end(key, packet)?;
+            self.end(key)?;
         }
         Ok(())
     }
 
-    fn end(&mut self, key: [SocketAddr; 2], packet: u64) -> io::Result<()> {
+    fn end(&mut self, key: [SocketAddr; 2]) -> io::Result<()> {
         let Some(mut connection) = self.connections.remove(&key) else { return Ok(()) };
         self.kept -= connection.kept();
-        let outcome = connection.finish(packet, &mut self.rules)?;
+        let outcome = connection.finish(&mut self.rules)?;
         self.tell(outcome, &connection.parties)
     }
 
@@ -197,11 +195,11 @@ impl Network<'_> {
         Ok(())
     }
 
-    fn finish(mut self, packet: u64) -> io::Result<u8> {
+    fn finish(mut self) -> io::Result<u8> {
         let mut keys: Vec<_> = self.connections.iter().map(|(key, it)| (it.first, *key)).collect();
         keys.sort();
         for (_, key) in keys {
-            self.end(key, packet)?;
+            self.end(key)?;
         }
         self.rest.shown = self.rules.shown;
         if self.rest.cut.is_some() {

@@ -57,7 +57,7 @@ impl Stream {
         self.held_len
     }
 
-    /// Takes a segment, and adds what can be passed on by that.
+    /// Takes a segment, which is no reset, and adds what can be passed on by that.
     pub(super) fn take(&mut self, segment: &Segment<'_>, packet: u64, said: &mut Vec<Said>) {
         if self.is_over {
             return;
@@ -76,7 +76,7 @@ impl Stream {
             self.end.get_or_insert(at + data.len() as u64 + u64::from(segment.cut));
         }
         self.insert(at, data, segment.cut, packet);
-        self.pass_on(packet, said);
+        self.pass_on(said);
     }
 
     fn insert(&mut self, at: u64, data: &[u8], cut: u32, packet: u64) {
@@ -91,7 +91,7 @@ impl Stream {
         }
     }
 
-    fn pass_on(&mut self, packet: u64, said: &mut Vec<Said>) {
+    fn pass_on(&mut self, said: &mut Vec<Said>) {
         while let Some(first) = self.held.first_entry()
             && *first.key() <= self.position
         {
@@ -115,17 +115,18 @@ impl Stream {
             self.held_len = 0;
             said.push(Said::End);
         } else if self.held_len > MOST_HELD {
-            self.stop(packet, said);
+            self.stop(said);
         }
     }
 
     /// Nothing more comes: what is missing by now is a gap.
-    pub(super) fn stop(&mut self, packet: u64, said: &mut Vec<Said>) {
+    pub(super) fn stop(&mut self, said: &mut Vec<Said>) {
         if self.is_over {
             return;
         }
+        // The end is held too, and so is a packet without data: it tells what was sent.
         let first = self.held.first_key_value().map(|(at, held)| (*at, held.packet));
-        match first.or_else(|| self.end.map(|end| (end, packet))) {
+        match first {
             Some((at, packet)) => {
                 let missing = at.saturating_sub(self.position);
                 let why = format!("{} before it not captured", count(missing, "byte"));
