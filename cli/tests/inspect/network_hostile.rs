@@ -33,6 +33,7 @@ fn a_file_cut_anywhere_shows_what_came_before() {
     }
 }
 
+/// GOTALK_ROUNDS asks for more files.
 #[test]
 fn no_file_makes_it_panic() {
     let files = files();
