@@ -41,7 +41,7 @@ use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
 
 use args::{Command, Gotalk, WRONG_USE};
-use output::tell;
+use output::{complain, tell};
 
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -116,6 +116,6 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 fn failed(why: std::fmt::Arguments<'_>) -> u8 {
-    tell(why);
+    complain(why);
     NO_ANSWER
 }

@@ -3,17 +3,26 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
-use crate::{colors, escape};
+use crate::colors::{self, Palette, paint};
+use crate::escape;
 
 /// The exit code of output that cannot be written: EX_IOERR of sysexits.h.
 pub(crate) const NO_OUTPUT: u8 = 74;
 
 /// A line on the standard error. That it cannot be said changes nothing else.
 pub(crate) fn tell(text: fmt::Arguments<'_>) {
+    say(|colored| colors::told(colored, &text.to_string()));
+}
+
+/// The same, if it is why nothing comes of a command.
+pub(crate) fn complain(text: fmt::Arguments<'_>) {
+    say(|colored| paint(Palette::new(colored).warning, text));
+}
+
+fn say(text: impl FnOnce(bool) -> String) {
     let (mut out, colored) = colors::screen(true);
     // In one write, as others may write too.
-    let line = colors::told(colored, &text.to_string()) + "\n";
-    let _ = out.write_all(line.as_bytes());
+    let _ = out.write_all((text(colored) + "\n").as_bytes());
 }
 
 /// Puts all of it on the standard output, and gives the exit code.

@@ -106,6 +106,8 @@ fn commands() -> Vec<(Vec<String>, bool)> {
         (list(&["relay", "--help"]), false),
         (list(&["no-such-command"]), true),
         (list(&["relay", "-", "-"]), true),
+        (list(&["call", "127.0.0.1:1", "echo", ""]), true),
+        (list(&["serve", "192.0.2.1:1"]), true),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::client::{self, Answer, Body, Request, Show};
 use crate::colors;
 use crate::command::{Commands, Running};
 use crate::json::Object;
-use crate::output::{self, Terminal, tell};
+use crate::output::{self, Terminal, complain, tell};
 use crate::transport;
 use crate::wire::{End, FULL};
 use crate::{CONNECT, NO_ANSWER, runtime, wrong_use};
@@ -178,7 +178,7 @@ fn no_payload(args: &Call, error: &io::Error) -> u8 {
 
 fn no_answer(args: &Call, why: fmt::Arguments<'_>) -> u8 {
     if !args.json {
-        tell(why);
+        complain(why);
         return NO_ANSWER;
     }
     let mut object = Object::new("no_answer");
