@@ -101,13 +101,20 @@ Exit codes:
     after_help = "\
 Captures of a network:
   A TCP connection is shown if one side begins with version 1, and the other with what can
-  be a version, or says nothing; inside a WebSocket too, if its start
-  was captured and it is not compressed. Each
-  has a number, its addresses as `CLIENT -> SERVER`, times since its first packet, and a
-  summary at its end; the other connections are counted. The client is who asked for the
-  connection, or, if that was not captured, who sends first. Where a part of a stream was
-  not captured, that side is shown no further, and the gap is told. Fragments of IP packets
-  are not put together. No more is kept than 1 MiB of a stream, and 4,096 connections.
+  be a version, or says nothing; inside a WebSocket too, if its start was captured and it is
+  not compressed. Each has a number, its addresses as `CLIENT -> SERVER`, times since its
+  first packet, and a summary at its end; the other connections are counted. The client is
+  who asked for the connection, or, if that was not captured, who sends first. Where a part
+  of a stream was not captured, that side is shown no further, and the gap is told. Fragments
+  of IP packets are not put together. No more is kept than 1 MiB of a stream, 64 MiB of all
+  streams, and 4,096 connections.
+
+JSON lines:
+  `type` tells what a line is: `conversation` or `connection`; then the messages by their
+  names, such as `single_request`, with `from`, `offset`, `time_us` if it is known, and what
+  is in them; `clean`, `truncated`, `bad_input` with an `excerpt`, or `gap` where a side
+  ends; `open_stream`, `summary`; and `capture` with all else that a network has. Where there
+  can be several connections, each line has the number of its `connection`.
 
 Colours:
   On a terminal, unless NO_COLOR is set or TERM=dumb; elsewhere if CLICOLOR_FORCE=1 is.
