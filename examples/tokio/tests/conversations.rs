@@ -172,6 +172,35 @@ async fn what_is_in_flight_is_finished_before_the_end() {
     near.task.await.unwrap().unwrap();
 }
 
+/// More refusals than there is room for, for what comes in one piece; and then the end at once.
+#[tokio::test(start_paused = true)]
+async fn whatever_comes_at_once_is_answered() {
+    let (mut near, far) = duplex(1 << 16);
+    let far = end(far);
+    near.write_all(format!("01{}Q", "s0001004echo00000000".repeat(300)).as_bytes()).await.unwrap();
+    near.shutdown().await.unwrap();
+    let mut output = String::new();
+    near.read_to_string(&mut output).await.unwrap();
+    assert_eq!(output, format!("01{}f00000002", "E00010000000ano streams".repeat(300)));
+    far.task.await.unwrap().unwrap_err();
+}
+
+/// Even what is written and waits for the peer: only what was on its way still comes.
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_dropped_ends_at_once() {
+    let (near, far) = duplex(64);
+    let far = end(far);
+    let (mut from, mut to) = tokio::io::split(near);
+    to.write_all(b"01r0001004echo00000400").await.unwrap();
+    to.write_all(&[b'x'; 1024]).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    far.task.abort();
+    sleep(Duration::from_secs(1)).await;
+    let mut rest = Vec::new();
+    from.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest.len(), 64);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_leaves_ends_every_request() {
     let (near, far) = duplex(64);
