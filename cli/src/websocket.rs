@@ -66,7 +66,14 @@ pub(crate) async fn accepted(stream: TcpStream, rest: &[u8]) -> WebSocket {
 }
 
 fn config() -> WebSocketConfig {
-    WebSocketConfig::default().write_buffer_size(0).max_message_size(Some(MOST + 4096))
+    WebSocketConfig::default()
+        .max_message_size(Some(MOST + 4096))
+        // Each connection has this buffer all the time.
+        .read_buffer_size(4096)
+        .write_buffer_size(0)
+        // A peer that sends pings and reads no pongs has no more than this: the rest of the
+        // pongs are left out. Of ours no more than two messages wait.
+        .max_write_buffer_size(4 * MOST)
 }
 
 fn no_socket(error: Error) -> io::Error {
