@@ -2,23 +2,23 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crate::play::{Chunks, Random};
-use crate::recording::Conversation;
+use crate::recording::{Conversation, Role, is_last};
 use crate::relay::Lie;
 use crate::scenario::{Ours, Scenario, Wire, tool_for};
+use crate::socket::Carrier;
 use crate::tool::Tool;
 use crate::wire::{self, Message, Stop};
-use crate::{PATIENCE, every, faults, report};
+use crate::{PATIENCE, at_once, every, faults, report, strict};
 
 /// How long a conversation may hang that is expected to. It first passes without the lie.
 const SHORT: Duration = Duration::from_millis(1500);
+/// The longest name that `gotalk serve` reads.
+const NAME: usize = 255;
 /// How many run at once: most of the time they wait.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 24;
 
 /// Which bytes of what ours sends may have any value: ids, waits, loads, times.
 fn own(messages: &[Message]) -> Vec<bool> {
@@ -55,11 +55,18 @@ fn unseen(scenario: &Scenario) -> Vec<bool> {
         let is_part = message.kind == b'p'
             && question.is_some_and(|request| conversation.is_refused(request));
         let is_denied = is_tool && is_request && conversation.is_denied(message);
+        if is_tool && message.kind == b'n' && message.name.len() > NAME {
+            unseen[name..name + message.name.len()].fill(true);
+            unseen[payload..at].fill(true);
+        }
+        let is_too_long = is_tool && is_request && message.name.len() > NAME;
         if is_part || is_denied {
             unseen[payload..at].fill(true);
         }
         if is_denied
-            && (conversation.is_put_off(message) || message.kind == b's' && takes_no_streams)
+            && (is_too_long
+                || conversation.is_put_off(message)
+                || message.kind == b's' && takes_no_streams)
         {
             unseen[name..name + message.name.len()].fill(true);
         }
@@ -95,59 +102,102 @@ fn visible(scenario: &Scenario) -> usize {
         visible = match message.kind {
             b'h' | b'f' => continue,
             b'p' if conversation.is_denied(message) => continue,
+            b'r' | b's' if message.name.len() > NAME => start + 8,
             b'r' | b's' if conversation.is_denied(message) && scenario.args.is_empty() => {
                 start + 8 + message.name.len()
             }
             b'r' | b's' if conversation.is_denied(message) => start + 8,
+            b'n' if message.name.len() > NAME => start + 4,
             _ => at,
         };
     }
     visible
 }
 
+/// What is sent to ours if ours closes by itself when it has that. `gotalk call` does when it
+/// has its answer, or has sent its notification and seen the version, and a server where the
+/// recorded one did.
+fn sufficient(scenario: &Scenario) -> Option<Vec<u8>> {
+    let conversation = &scenario.conversation;
+    let side = conversation.side(scenario.played());
+    let mut bytes = side.version.clone();
+    match scenario.ours {
+        Ours::Call if conversation.client.messages[0].kind == b'n' => {}
+        Ours::Call => {
+            for message in &side.messages {
+                // The id that it gives, as it makes no other request.
+                bytes.extend(wire::encode(&Message { id: *b"0000", ..message.clone() }));
+                if is_last(message) || message.kind == b'f' {
+                    break;
+                }
+            }
+        }
+        Ours::Server | Ours::Tool
+            if conversation.has_no_answer() && conversation.closer == Role::Server =>
+        {
+            bytes = side.bytes();
+        }
+        _ => return None,
+    }
+    Some(bytes)
+}
+
 /// Whether nobody could see this lie.
 fn is_hidden(scenario: &Scenario, wire: Wire) -> bool {
     let side = scenario.conversation.side(scenario.played());
-    let end = side.bytes().len() - side.tail.len();
+    let bytes = side.bytes();
+    let end = bytes.len() - side.tail.len();
     let (Lie::Drop(at) | Lie::Double(at) | Lie::Swap(at)) = wire.lie else { return false };
     if wire.is_ours {
         return false;
     }
-    let is_last = at + 1 == end && matches!(wire.lie, Lie::Double(_));
+    let is_double = matches!(wire.lie, Lie::Double(_));
+    let is_last = at + 1 == end && is_double;
     let is_tool = scenario.ours == Ours::Tool;
+    // A byte that is twice there, before nothing but the same byte, comes after the end.
+    let is_after = |rest: &[u8]| rest.iter().all(|byte| is_double && *byte == rest[0]);
+    if sufficient(scenario).is_some_and(|bytes| bytes.get(at..).is_none_or(is_after)) {
+        return true;
+    }
     // Anything may follow an `f`. And the second of the two may be the type of a message that
     // does not come.
     is_last && side.messages.last().is_some_and(|last| last.kind == b'f')
-        || is_tool && is_last && b"rspRSEenhf".contains(&side.bytes()[at])
+        || is_tool && is_last && b"rspRSEenhf".contains(&bytes[at])
         || is_tool && at >= visible(scenario)
+}
+
+/// Lies about where WebSocket messages of ours begin and end, and what they are.
+fn miscut(scenario: &Scenario, messages: &[usize], random: &mut Random) -> Vec<Lie> {
+    // How many there are at least: heartbeats come when it is time.
+    let expected = scenario.expected(scenario.ours.role());
+    let parts = expected.iter().map(|(_, m)| 1 + usize::from(!m.payload.is_empty()));
+    let count = 1 + parts.sum::<usize>();
+    let mut lies = vec![Lie::Empty(random.below(count)), Lie::Text(random.below(count))];
+    if count > 1 {
+        lies.push(Lie::Join(random.below(count - 1)));
+    }
+    let long: Vec<usize> = (0..count).filter(|at| messages[*at] > 1).collect();
+    lies.push(Lie::Split(long[random.below(long.len())]));
+    lies
 }
 
 pub fn run(all: &[Conversation], program: &Path, is_quick: bool) -> io::Result<usize> {
     println!("\nwhat must fail: one byte dropped, doubled or swapped on the way\n");
-    let rows = Mutex::new(Vec::new());
-    let scenarios: Vec<_> = every(all).into_iter().filter_map(|(_, _, s)| s.ok()).collect();
-    let next = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(at) else { return };
-                    let label =
-                        format!("{:<24} {:<13}", scenario.conversation.name, scenario.ours.name());
-                    let (seen, wrong) = match control(scenario, program, at, is_quick) {
-                        Ok((count, wrong)) => (format!("{count} noticed"), wrong),
-                        Err(error) => (String::new(), vec![error.to_string()]),
-                    };
-                    rows.lock().unwrap().push((at, label, wrong, seen));
-                }
-            });
+    let every: Vec<_> = every(all)
+        .into_iter()
+        .filter_map(|(name, ours, scenario)| Some((name, ours, scenario.ok()?)))
+        .collect();
+    let rows = at_once(AT_ONCE, &every, |at, (name, ours, scenario)| {
+        let label = format!("{name:<24} {:<13}", ours.name());
+        match control(scenario, program, at, is_quick) {
+            Ok((count, wrong)) => (label, wrong, format!("{count} noticed")),
+            Err(error) => (label, vec![error.to_string()], String::new()),
         }
     });
-    let mut rows = rows.into_inner().unwrap();
-    rows.sort();
-    let mut failed = rows.iter().map(|(_, label, wrong, seen)| report(label, wrong, seen)).sum();
-    let tool = Tool::start(program, &[], None)?;
+    let mut failed = rows.iter().map(|(label, wrong, seen)| report(label, wrong, seen)).sum();
+    let (count, wrong) = strict::control();
+    failed += report(&format!("{:<42}", "the strict reader"), &wrong, &format!("{count} noticed"));
+    let tool = Tool::start(program, Carrier::Tcp, &[], None)?;
     let fault = faults::control();
     let (seen, wrong) = match faults::run(&tool, &fault, SHORT) {
         Err(why) => (format!("noticed: {why}"), Vec::new()),
@@ -167,7 +217,7 @@ fn control(
     let once = |wire: Wire, patience| {
         // A server of its own, whose lines are about this conversation alone.
         let tool = tool_for(scenario, program)?;
-        scenario.run(tool.as_ref(), Chunks::Whole, Some(wire), patience)
+        scenario.run(program, tool.as_ref(), Chunks::Whole, Some(wire), patience)
     };
     let honest = once(Wire { lie: Lie::Nothing, is_ours: true }, PATIENCE)?;
     if !honest.wrong.is_empty() {
@@ -178,10 +228,22 @@ fn control(
     let mut random = Random(at as u64 * 7919 + 1);
     let rounds = if is_quick { 1 } else { 4 };
     let ours = own(&wire::decode(&honest.bytes).messages);
-    let mut wires: Vec<Wire> = lies(&honest.bytes, &ours, honest.bytes.len(), &mut random, rounds)
+    // Of parts that a refusal overtakes it is not known whether they come.
+    let first = scenario.conversation.client.messages.first();
+    let len = match first {
+        Some(first) if scenario.ours == Ours::Call && first.kind == b's' => {
+            2 + wire::encode(first).len()
+        }
+        _ => honest.bytes.len(),
+    };
+    let mut wires: Vec<Wire> = lies(&honest.bytes, &ours, len, &mut random, rounds)
         .into_iter()
         .map(|lie| Wire { lie, is_ours: true })
         .collect();
+    if scenario.conversation.carrier == Carrier::WebSocket {
+        let lies = miscut(scenario, &honest.messages, &mut random).into_iter();
+        wires.extend(lies.map(|lie| Wire { lie, is_ours: true }));
+    }
     let played = scenario.conversation.side(scenario.played());
     // What is wrong already is as wrong with another byte.
     if played.stop == Stop::Clean {

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
+use crate::PATIENCE;
 use crate::play::{Chunks, Random, write_in};
 use crate::recording::Conversation;
+use crate::socket::{Carrier, Socket};
 use crate::tool::Tool;
 use crate::wire::{self, Stop};
 
@@ -19,7 +21,7 @@ use crate::wire::{self, Stop};
 const GROWTH: usize = 1024;
 const ROUNDS: usize = 6;
 
-type Fault<'a> = (&'static str, Box<dyn Fn(&Tool) -> io::Result<String> + 'a>);
+pub type Fault<'a> = (&'static str, Box<dyn Fn(&Tool) -> io::Result<String> + 'a>);
 
 pub struct Size {
     /// How many connections at once.
@@ -45,6 +47,8 @@ pub fn all(size: &Size) -> Vec<Fault<'_>> {
         ("cut at every byte by FIN", Box::new(|tool: &Tool| cut(tool, &size.cut, false))),
         ("cut at every byte by RST", Box::new(|tool: &Tool| cut(tool, &size.cut, true))),
         ("half-closed, and not read", Box::new(half_closed)),
+        ("half-closed, a long result read late", Box::new(half_closed_late)),
+        ("asks, and never reads", Box::new(|tool: &Tool| unread(tool, connect, |bytes| bytes))),
         ("a byte now and then", Box::new(|tool: &Tool| slow(tool, &size.slow[0]))),
         ("ffffffff announced, nothing sent", Box::new(announced)),
         ("noise", Box::new(|tool: &Tool| noise(tool, size.many))),
@@ -102,7 +106,7 @@ fn await_descriptors(tool: &Tool, wanted: usize, patience: Duration) -> io::Resu
     }
 }
 
-fn connect(tool: &Tool) -> io::Result<TcpStream> {
+pub fn connect(tool: &Tool) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(tool.address)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -111,17 +115,22 @@ fn connect(tool: &Tool) -> io::Result<TcpStream> {
 }
 
 /// A client that does nothing wrong, and is served.
-fn clean(tool: &Tool) -> io::Result<()> {
-    let mut stream = connect(tool)?;
-    stream.write_all(b"01")?;
-    stream.write_all(&wire::request(b"0000", "echo", b"all is well"))?;
+pub fn clean(tool: &Tool) -> io::Result<()> {
+    let mut socket = Socket::connect(tool.carrier, tool.address)?;
+    socket.set_read_timeout(PATIENCE)?;
+    socket.send(&[b"01".to_vec(), wire::request(b"0000", "echo", b"all is well")].concat())?;
     let wanted = b"01R00000000000ball is well";
-    let mut got = [0; 26];
-    stream.read_exact(&mut got)?;
-    let mut rest = Vec::new();
-    stream.shutdown(Shutdown::Write)?;
-    stream.read_to_end(&mut rest)?;
-    if got != *wanted || !rest.is_empty() {
+    let mut got = Vec::new();
+    while got.len() < wanted.len()
+        && let Some(piece) = socket.receive()?
+    {
+        got.extend(piece.bytes);
+    }
+    socket.finish()?;
+    while let Some(piece) = socket.receive()? {
+        got.extend(piece.bytes);
+    }
+    if got != wanted {
         return Err(io::Error::other(format!(
             "a clean client got {:?}",
             String::from_utf8_lossy(&got)
@@ -186,6 +195,79 @@ fn half_closed(tool: &Tool) -> io::Result<String> {
         }
     }
     Ok("50 connections, each answered and let go".to_owned())
+}
+
+/// One that has sent all that it will, and takes the results when it likes.
+fn half_closed_late(tool: &Tool) -> io::Result<String> {
+    let mut stream = connect(tool)?;
+    let payload = [b'x'; 50_000];
+    stream.write_all(b"01")?;
+    let sender = stream.try_clone()?;
+    let sender = thread::spawn(move || -> io::Result<()> {
+        let mut sender = sender;
+        for at in 0..40 {
+            let id = format!("{at:04}");
+            sender.write_all(&wire::request(
+                id.as_bytes().try_into().unwrap(),
+                "echo",
+                &payload,
+            ))?;
+        }
+        // An operation that takes its time is not awaited by the end of the input.
+        sender.shutdown(Shutdown::Write)
+    });
+    thread::sleep(Duration::from_millis(200));
+    clean(tool)?;
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got)?;
+    sender.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))?;
+    let decoded = wire::decode(&got);
+    let whole = decoded.messages.iter().filter(|m| m.kind == b'R' && m.payload == payload);
+    if whole.count() != 40 || decoded.rest != got.len() {
+        return Err(io::Error::other(format!("{} bytes came", got.len())));
+    }
+    Ok("40 results of 50,000 bytes came whole".to_owned())
+}
+
+/// Peers that ask as fast as they can and read nothing: they are stopped, and cost little.
+pub fn unread(
+    tool: &Tool,
+    connect: impl Fn(&Tool) -> io::Result<TcpStream>,
+    frame: impl Fn(Vec<u8>) -> Vec<u8>,
+) -> io::Result<String> {
+    const CONNECTIONS: usize = 4;
+    let before = tool.memory()?;
+    let mut held = Vec::new();
+    let mut most = 0;
+    for at in 0..CONNECTIONS {
+        let mut stream = connect(tool)?;
+        stream.write_all(&frame(b"01".to_vec()))?;
+        let payload = vec![b'x'; if at % 2 == 0 { 16 } else { 64 * 1024 }];
+        let requests = frame(wire::request(b"0000", "echo", &payload)).repeat(if at % 2 == 0 {
+            1000
+        } else {
+            1
+        });
+        stream.set_write_timeout(Some(Duration::from_millis(60)))?;
+        let mut sent = 0;
+        while let Ok(len @ 1..) = stream.write(&requests) {
+            sent += len;
+            if sent > 64 << 20 || len < requests.len() {
+                break;
+            }
+        }
+        if sent > 64 << 20 {
+            return Err(io::Error::other("it is read, however little it reads"));
+        }
+        most = most.max(sent);
+        held.push(stream);
+        clean(tool)?;
+    }
+    let growth = tool.memory()?.saturating_sub(before);
+    if growth > CONNECTIONS * 512 {
+        return Err(io::Error::other(format!("{growth} KiB for {CONNECTIONS} that do not read")));
+    }
+    Ok(format!("{CONNECTIONS} connections, stopped after {} KiB", most / 1024))
 }
 
 /// Twenty at once that send a byte every few milliseconds.
@@ -279,7 +361,7 @@ fn noise(tool: &Tool, many: usize) -> io::Result<String> {
     Ok(format!("{many} connections, {told} told by f"))
 }
 
-fn silent(tool: &Tool, many: usize) -> io::Result<String> {
+pub fn silent(tool: &Tool, many: usize) -> io::Result<String> {
     let mut held = Vec::new();
     for _ in 0..many {
         let mut stream = connect(tool)?;
@@ -297,7 +379,7 @@ fn silent(tool: &Tool, many: usize) -> io::Result<String> {
 /// More connections than the server has descriptors for.
 pub fn descriptors(program: &Path, patience: Duration) -> Result<String, String> {
     let check = || -> io::Result<String> {
-        let tool = Tool::start(program, &[], Some(40))?;
+        let tool = Tool::start(program, Carrier::Tcp, &[], Some(40))?;
         let fault: Fault<'_> = (
             "",
             Box::new(|tool: &Tool| {

@@ -1,8 +1,7 @@
 //! Ours: a program on `gotalk::Session` that does what one side of a recording did, and
 //! reports what has come. It answers what was asked, when it was asked.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io;
 use std::time::{Duration, Instant};
 
 use gotalk::{
@@ -10,6 +9,7 @@ use gotalk::{
 };
 
 use crate::recording::{Cause, Conversation, Progress, Role};
+use crate::socket::{Carrier, Socket};
 use crate::wire::{self, Message};
 
 /// What has come, as the session tells it.
@@ -32,7 +32,7 @@ pub struct Report {
 }
 
 struct Ours<'a> {
-    stream: TcpStream,
+    socket: Socket,
     session: Session<64, 64>,
     conversation: &'a Conversation,
     role: Role,
@@ -51,12 +51,12 @@ struct Ours<'a> {
 
 /// Plays `role` until the conversation has ended, or for as long as `patience`.
 pub fn run(
-    stream: TcpStream,
+    socket: Socket,
     conversation: &Conversation,
     role: Role,
     patience: Duration,
 ) -> io::Result<Report> {
-    stream.set_nodelay(true)?;
+    let serves_browser = conversation.carrier == Carrier::WebSocket && role == Role::Server;
     let settings = Settings {
         heartbeat_ms: (conversation.side(role).count(b'h') > 0).then_some(50),
         // The only code of a recorded peer that is not an answer to what came.
@@ -67,10 +67,10 @@ pub fn run(
             .any(|m| m.kind == b'f' && m.last == 3)
             .then_some(300),
         streams: 8,
-        ..Settings::DEFAULT
+        ..if serves_browser { Settings::BROWSER } else { Settings::DEFAULT }
     };
     let mut ours = Ours {
-        stream,
+        socket,
         session: Session::new(settings),
         conversation,
         role,
@@ -102,7 +102,7 @@ impl Ours<'_> {
         let now = self.now();
         let mut writer = Writer::new(&mut self.buffer);
         let result = write(&mut self.session, now, &mut writer);
-        let written = self.stream.write_all(writer.as_bytes());
+        let written = self.socket.send(writer.as_bytes());
         self.watch(written);
         Ok(result)
     }
@@ -116,8 +116,7 @@ impl Ours<'_> {
     }
 
     fn converse(&mut self, patience: Duration) -> io::Result<()> {
-        let mut assembler = Assembler::<4096>::new();
-        let mut input = [0; 4096];
+        let mut assembler = Assembler::<4096, 256>::new();
         loop {
             while self.done < self.causes.len() && self.act()? {
                 self.done += 1;
@@ -125,6 +124,10 @@ impl Ours<'_> {
             if self.role == Role::Client && self.is_done() && self.session.is_open() {
                 self.session.drain();
                 self.report.end = "ours closed".to_owned();
+            }
+            if self.hangs_up() {
+                self.report.end = "ours closed".to_owned();
+                return self.close(patience);
             }
             if self.poll()? {
                 // A message that was begun and is not complete.
@@ -137,9 +140,9 @@ impl Ours<'_> {
                 return Ok(());
             }
             let wait = self.session.wait_ms(self.now()).unwrap_or(u32::MAX).clamp(1, 50);
-            self.stream.set_read_timeout(Some(Duration::from_millis(wait.into())))?;
-            let len = match self.stream.read(&mut input) {
-                Ok(0) => {
+            self.socket.set_read_timeout(Duration::from_millis(wait.into()))?;
+            let input = match self.socket.receive() {
+                Ok(None) => {
                     let end = match assembler.finish() {
                         Ok(()) => "the peer closed".to_owned(),
                         Err(error) => format!("cut: {error}"),
@@ -148,7 +151,7 @@ impl Ours<'_> {
                     self.session.disconnected();
                     continue;
                 }
-                Ok(len) => len,
+                Ok(Some(piece)) => piece.bytes,
                 Err(error) if is_timeout(&error) => continue,
                 Err(error) => {
                     self.ended(format!("lost: {}", error.kind()));
@@ -157,7 +160,7 @@ impl Ours<'_> {
                 }
             };
             let now = self.now();
-            let mut items = assembler.feed(&input[..len]);
+            let mut items = assembler.feed(&input);
             while let Some(item) = items.next() {
                 if let (Err(error), true) = (&item, self.report.end.is_empty()) {
                     self.report.end = format!("failed: {error}");
@@ -166,7 +169,7 @@ impl Ours<'_> {
                 let received =
                     self.session.receive(now, item, &mut writer).map_err(io::Error::other)?;
                 // One that is gone is noticed by reading.
-                let _ = self.stream.write_all(writer.as_bytes());
+                let _ = self.socket.send(writer.as_bytes());
                 let drains = self.conversation.name == "o-shutdown" && self.role == Role::Server;
                 if drains && matches!(received, Received::Request { .. }) {
                     self.session.drain();
@@ -250,9 +253,20 @@ impl Ours<'_> {
     fn is_done(&self) -> bool {
         let peer = self.conversation.side(self.role.other());
         // One that speaks no Gotalk, or ends by `f`, ends the conversation itself.
-        let ends = peer.stop != wire::Stop::Clean || peer.count(b'f') > 0;
+        let ends = peer.stop != wire::Stop::Clean
+            || peer.count(b'f') > 0
+            || self.conversation.has_no_answer();
         let has_come = self.report.opened && self.progress.messages >= peer.messages.len();
         self.done == self.causes.len() && !ends && has_come
+    }
+
+    /// Whether the recorded server closed here, with a request that it had not answered.
+    fn hangs_up(&self) -> bool {
+        let asked = self.conversation.side(Role::Client).messages.len();
+        self.role == Role::Server
+            && self.conversation.closer == Role::Server
+            && self.conversation.has_no_answer()
+            && self.progress.messages >= asked
     }
 
     /// Does what is due, and says whether to close.
@@ -262,7 +276,7 @@ impl Ours<'_> {
             let mut writer = Writer::new(&mut self.buffer);
             let due = self.session.poll(now, &mut writer).map_err(io::Error::other)?;
             self.beats += usize::from(writer.as_bytes().contains(&b'h'));
-            let _ = self.stream.write_all(writer.as_bytes());
+            let _ = self.socket.send(writer.as_bytes());
             match due {
                 Some(Due::Close) => return Ok(true),
                 Some(Due::Lost(_)) => self.report.lost += 1,
@@ -276,11 +290,10 @@ impl Ours<'_> {
         if self.report.end.is_empty() {
             self.report.end = "silence".to_owned();
         }
-        let _ = self.stream.shutdown(Shutdown::Write);
-        self.stream.set_read_timeout(Some(patience))?;
-        let mut scrap = [0; 4096];
-        while let Ok(len @ 1..) = self.stream.read(&mut scrap) {
-            self.report.late += len;
+        let _ = self.socket.finish();
+        self.socket.set_read_timeout(patience)?;
+        while let Ok(Some(piece)) = self.socket.receive() {
+            self.report.late += piece.bytes.len();
         }
         Ok(())
     }

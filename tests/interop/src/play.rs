@@ -1,13 +1,15 @@
 //! The recorded peer: plays one side of a conversation over a socket, each message when what
 //! it waits for has come, and keeps what the other end sends.
 
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, Write};
+use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::ours::is_timeout;
 use crate::recording::{Conversation, Progress, Role, is_last};
+use crate::socket::{Carrier, Piece, Socket};
+use crate::strict::{Reader, Strict};
 use crate::wire::{self, Decoded, Message, Stop};
 
 /// How what is sent is cut.
@@ -40,6 +42,9 @@ pub struct Seen {
     pub ids: Vec<[u8; 4]>,
     /// How reading ended: `None` where the other end closed.
     pub trouble: Option<String>,
+    /// The lengths of the WebSocket messages that came, and what was wrong with them.
+    pub messages: Vec<usize>,
+    pub strict: Option<String>,
 }
 
 pub struct Player<'a> {
@@ -56,8 +61,33 @@ pub struct Player<'a> {
 }
 
 impl Player<'_> {
-    pub fn play(&self, mut stream: TcpStream) -> io::Result<Seen> {
-        stream.set_nodelay(true)?;
+    pub fn play(&self, socket: &mut Socket) -> io::Result<Seen> {
+        let reader = if self.role == Role::Client { Reader::Browser } else { Reader::Go };
+        let mut strict = Strict::new(reader);
+        let mut seen = Seen {
+            bytes: Vec::new(),
+            decoded: wire::decode(b""),
+            ids: Vec::new(),
+            trouble: None,
+            messages: Vec::new(),
+            strict: None,
+        };
+        self.converse(socket, &mut seen, &mut strict)?;
+        if self.conversation.carrier == Carrier::WebSocket {
+            if seen.trouble.is_none() {
+                strict.finish(socket.was_closed_well());
+            }
+            seen.strict = strict.wrong;
+        }
+        Ok(seen)
+    }
+
+    fn converse(
+        &self,
+        socket: &mut Socket,
+        seen: &mut Seen,
+        strict: &mut Strict,
+    ) -> io::Result<()> {
         let side = self.conversation.side(self.role);
         let causes = self.conversation.causes(self.role);
         let mut random = Random(match self.chunks {
@@ -65,16 +95,13 @@ impl Player<'_> {
             _ => 1,
         });
         let until = Instant::now() + self.patience;
-        let mut seen =
-            Seen { bytes: Vec::new(), decoded: wire::decode(b""), ids: Vec::new(), trouble: None };
-        let mut ready = side.version.clone();
-        let mut tail = side.tail.clone();
+        let mut ready = vec![Piece { is_text: side.version_is_text, bytes: side.version.clone() }];
+        let mut tail = Some(side.tail.clone()).filter(|tail| !tail.is_empty());
         let mut next = 0;
         let mut has_closed = false;
-        let mut input = [0; 4096];
         loop {
             seen.decoded = wire::decode(&seen.bytes);
-            let progress = self.progress(&mut seen);
+            let progress = self.progress(seen);
             while next < causes.len()
                 && causes[next]
                     .iter()
@@ -86,16 +113,20 @@ impl Player<'_> {
                 {
                     message.id = seen.ids.get(request).copied().unwrap_or(message.id);
                 }
-                ready.extend(wire::encode(&message));
+                let [is_text, payload_is_text] = message.texts;
+                ready.push(Piece { is_text, bytes: wire::header(&message) });
+                if !message.payload.is_empty() {
+                    ready.push(Piece { is_text: payload_is_text, bytes: message.payload });
+                }
                 next += 1;
             }
             if next == causes.len() {
-                ready.append(&mut tail);
+                ready.extend(tail.take().map(|bytes| Piece { is_text: false, bytes }));
             }
             if !ready.is_empty() {
-                if let Err(error) = write_in(&mut stream, &ready, self.chunks, &mut random) {
+                if let Err(error) = socket.play(&ready, self.chunks, &mut random) {
                     seen.trouble = Some(format!("not sent: {}", error.kind()));
-                    return Ok(seen);
+                    return Ok(());
                 }
                 ready.clear();
             }
@@ -104,21 +135,25 @@ impl Player<'_> {
             let all_came = others >= self.awaited && beats >= self.awaited_beats;
             if next == causes.len() && all_came && !has_closed && !self.waits_for_close {
                 // A server that is asked to close may have done it already.
-                let _ = stream.shutdown(Shutdown::Write);
+                let _ = socket.finish();
                 has_closed = true;
             }
             if Instant::now() >= until {
                 seen.trouble = Some(format!("time is up: {next} of {} sent", causes.len()));
-                return Ok(seen);
+                return Ok(());
             }
-            stream.set_read_timeout(Some(Duration::from_millis(50)))?;
-            match stream.read(&mut input) {
-                Ok(0) => return Ok(seen),
-                Ok(len) => seen.bytes.extend(&input[..len]),
+            socket.set_read_timeout(Duration::from_millis(50))?;
+            match socket.receive() {
+                Ok(None) => return Ok(()),
+                Ok(Some(piece)) => {
+                    strict.take(&piece);
+                    seen.messages.push(piece.bytes.len());
+                    seen.bytes.extend(piece.bytes);
+                }
                 Err(error) if is_timeout(&error) => {}
                 Err(error) => {
                     seen.trouble = Some(format!("not read: {}", error.kind()));
-                    return Ok(seen);
+                    return Ok(());
                 }
             }
         }

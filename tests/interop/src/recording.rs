@@ -8,6 +8,9 @@
 use std::path::Path;
 use std::{fs, io};
 
+use serde_json::Value;
+
+use crate::socket::{Carrier, Piece};
 use crate::wire::{self, Message, Stop};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,13 @@ pub enum Role {
 }
 
 impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
     pub fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
@@ -33,13 +43,20 @@ pub struct Side {
     /// What follows them and is no message.
     pub tail: Vec<u8>,
     pub stop: Stop,
+    /// Over WebSocket: whether the version came as text.
+    pub version_is_text: bool,
 }
 
 #[derive(Clone)]
 pub struct Conversation {
     pub name: String,
+    pub carrier: Carrier,
     pub client: Side,
     pub server: Side,
+    /// Who closed, where nobody had said `f`.
+    pub closer: Role,
+    /// The side that is no peer but a bare socket, if one is.
+    pub bare: Option<Role>,
     /// The requests, all of which are the client's: their ids, and how many parts each has.
     requests: Vec<([u8; 4], usize)>,
 }
@@ -70,8 +87,14 @@ pub fn is_last(message: &Message) -> bool {
 }
 
 impl Conversation {
-    /// All of a folder, sorted by name.
+    /// All of a folder, sorted by name, and then those over WebSocket.
     pub fn all(folder: &Path) -> io::Result<Vec<Self>> {
+        let mut all = Self::over_tcp(folder)?;
+        all.extend(Self::over_websocket(&folder.join("websocket"))?);
+        Ok(all)
+    }
+
+    fn over_tcp(folder: &Path) -> io::Result<Vec<Self>> {
         let mut all = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -79,11 +102,92 @@ impl Conversation {
             let Some(name) = file.strip_suffix(".c2s.bin") else { continue };
             let client = Side::new(&fs::read(&path)?);
             let server = Side::new(&fs::read(folder.join(format!("{name}.s2c.bin")))?);
-            let requests = requests(&client.messages);
-            all.push(Self { name: name.to_owned(), client, server, requests });
+            let bare = match (name, &name[..1]) {
+                ("k-version-server02", _) => Some(Role::Server),
+                (_, "j" | "k") => Some(Role::Client),
+                _ => None,
+            };
+            let closer = if name == "o-shutdown" { Role::Server } else { Role::Client };
+            all.push(Self::new(name, Carrier::Tcp, [client, server], closer, bare));
         }
         all.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(all)
+    }
+
+    fn over_websocket(folder: &Path) -> io::Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(name) = file.strip_suffix(".jsonl") else { continue };
+            let content = fs::read_to_string(&path)?;
+            let lines: Vec<Value> =
+                content.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+            let text = |line: &Value, key| line[key].as_str().unwrap_or_default().to_owned();
+            let about = text(&lines[0], "about");
+            let of = |role| {
+                let dir = if role == Role::Client { "c2s" } else { "s2c" };
+                lines[1..].iter().filter(move |line| line["dir"] == dir)
+            };
+            let side = |role| {
+                let data = of(role).filter(|line| line["op"] == "binary" || line["op"] == "text");
+                Side::of_pieces(
+                    &data
+                        .map(|line| Piece {
+                            is_text: line["op"] == "text",
+                            bytes: unhex(&text(line, "hex")),
+                        })
+                        .collect::<Vec<_>>(),
+                )
+            };
+            let first = lines.iter().find(|line| line["op"] == "close");
+            let by_server = first.is_some_and(|line| line["dir"] == "s2c");
+            let closer = if by_server { Role::Server } else { Role::Client };
+            let bare = [Role::Client, Role::Server]
+                .into_iter()
+                .find(|role| about.contains(&format!("a bare {}", role.name())));
+            let sides = [side(Role::Client), side(Role::Server)];
+            all.push(Self::new(name, Carrier::WebSocket, sides, closer, bare));
+        }
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    fn new(
+        name: &str,
+        carrier: Carrier,
+        [client, server]: [Side; 2],
+        closer: Role,
+        bare: Option<Role>,
+    ) -> Self {
+        let requests = requests(&client.messages);
+        Self { name: name.to_owned(), carrier, client, server, closer, bare, requests }
+    }
+
+    /// The same with one request and its answer alone, or one notification of the client's.
+    /// What belongs to no request stays.
+    pub fn only(&self, message: &Message) -> Self {
+        let wanted = self.question(message);
+        let is_wanted = |other: &Message| match other.kind {
+            b'n' => other == message,
+            b'h' | b'f' => false,
+            _ => wanted.is_some() && self.question(other) == wanted,
+        };
+        let mut only = self.clone();
+        only.client.messages.retain(is_wanted);
+        only.server.messages.retain(|other| match (other.kind, wanted) {
+            // Of the server's notifications it is not known what they belong to.
+            (b'n' | b'h' | b'f', _) => wanted.is_some() && self.requests.len() == 1,
+            (_, Some(_)) => self.question(other) == wanted,
+            (_, None) => false,
+        });
+        only.counted()
+    }
+
+    /// The same, with its requests counted anew.
+    pub fn counted(mut self) -> Self {
+        self.requests = requests(&self.client.messages);
+        self
     }
 
     pub fn side(&self, role: Role) -> &Side {
@@ -123,6 +227,11 @@ impl Conversation {
         at.is_some_and(|at| self.server.messages[at].kind == b'e')
     }
 
+    /// Whether the server closed in place of an answer.
+    pub fn has_no_answer(&self) -> bool {
+        (0..self.requests.len()).any(|request| self.answered_at(request).is_none())
+    }
+
     /// Where in the server's order the answer to a request ends.
     fn answered_at(&self, request: usize) -> Option<usize> {
         let mine = |message: &Message| self.question(message) == Some(request) && is_last(message);
@@ -133,8 +242,9 @@ impl Conversation {
     pub fn causes(&self, role: Role) -> Vec<Vec<Cause>> {
         let requests = &self.requests;
         let mut parts = vec![0; requests.len()];
-        let side = self.side(role).messages.iter();
-        side.map(|message| match (message.kind, self.question(message)) {
+        let messages = &self.side(role).messages;
+        let side = messages.iter().enumerate();
+        side.map(|(at, message)| match (message.kind, self.question(message)) {
             (b'r' | b's', Some(this)) => (0..this)
                 .filter(|&before| {
                     let at = self.answered_at(before);
@@ -153,6 +263,11 @@ impl Conversation {
                 };
                 parts[this] += 1;
                 vec![Cause::Asked(this, needed)]
+            }
+            // A server that notifies does it for the request that it answers next.
+            (b'n', _) if role == Role::Server => {
+                let next = messages[at..].iter().find_map(|message| self.question(message));
+                next.map(|request| Cause::Asked(request, 0)).into_iter().collect()
             }
             (b'f', _) => vec![Cause::Everything],
             _ => Vec::new(),
@@ -205,6 +320,11 @@ fn requests(messages: &[Message]) -> Vec<([u8; 4], usize)> {
     requests
 }
 
+fn unhex(text: &str) -> Vec<u8> {
+    let digits = text.as_bytes().chunks(2).map(|two| str::from_utf8(two).unwrap_or("?"));
+    digits.map(|two| u8::from_str_radix(two, 16).expect("two digits")).collect()
+}
+
 impl Side {
     fn new(bytes: &[u8]) -> Self {
         let decoded = wire::decode(bytes);
@@ -215,8 +335,22 @@ impl Side {
             messages,
             tail: bytes[decoded.rest.max(version)..].to_vec(),
             stop: decoded.stop,
+            version_is_text: false,
         };
         assert_eq!(side.bytes(), bytes, "the decoder and the encoder agree");
+        side
+    }
+
+    /// Of WebSocket messages: the version, then headers and payloads.
+    fn of_pieces(pieces: &[Piece]) -> Self {
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes.clone()).collect();
+        let mut side = Self::new(&bytes);
+        let mut texts = pieces.iter().map(|piece| piece.is_text);
+        side.version_is_text = texts.next().unwrap_or(false);
+        for message in &mut side.messages {
+            let mut next = |is_there: bool| is_there && texts.next().unwrap_or(false);
+            message.texts = [next(true), next(!message.payload.is_empty())];
+        }
         side
     }
 

@@ -1,15 +1,17 @@
 //! One conversation with ours at one end: what is expected, and what was seen.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use crate::call::{self, Call, Said};
 use crate::ours::{self, Report};
 use crate::play::{Chunks, Player, Seen, outline};
 use crate::recording::{Conversation, Role, is_last};
 use crate::relay::{self, Lie};
+use crate::socket::{Carrier, Socket};
 use crate::tool::Tool;
 use crate::wire::{Message, Stop};
 
@@ -18,12 +20,15 @@ use crate::wire::{Message, Stop};
 pub enum Ours {
     Client,
     Server,
+    /// `gotalk serve`.
     Tool,
+    /// `gotalk call`.
+    Call,
 }
 
 impl Ours {
     pub fn role(self) -> Role {
-        if self == Self::Client { Role::Client } else { Role::Server }
+        if matches!(self, Self::Client | Self::Call) { Role::Client } else { Role::Server }
     }
 
     pub fn name(self) -> &'static str {
@@ -31,6 +36,7 @@ impl Ours {
             Self::Client => "client",
             Self::Server => "server",
             Self::Tool => "gotalk serve",
+            Self::Call => "gotalk call",
         }
     }
 }
@@ -53,15 +59,26 @@ impl Scenario {
     /// The scenario, or why there is none.
     pub fn new(conversation: &Conversation, ours: Ours) -> Result<Self, &'static str> {
         let mut scenario = Self { conversation: conversation.clone(), ours, args: Vec::new() };
-        let raw_client = matches!(&conversation.name[..1], "j" | "k")
-            && conversation.name != "k-version-server02";
-        match ours {
-            Ours::Client if raw_client => return Err("the recorded client is a raw socket"),
-            Ours::Server | Ours::Tool if conversation.name == "k-version-server02" => {
+        let name = conversation.name.as_str();
+        match (ours.role(), ours, conversation.bare, conversation.carrier) {
+            // `call` and ours may ask what a bare socket asked, if that is Gotalk.
+            (_, Ours::Call, ..) => return Ok(scenario),
+            (Role::Client, _, Some(Role::Client), Carrier::Tcp) => {
+                return Err("the recorded client is a raw socket");
+            }
+            (Role::Client, ..) if conversation.client.stop != Stop::Clean => {
+                return Err("the recorded client is a raw socket");
+            }
+            (Role::Server, Ours::Server, ..) if name == "retry-result" => {}
+            (Role::Server, _, Some(Role::Server), _) => {
                 return Err("the recorded server is a raw socket");
             }
-            Ours::Tool => scenario.fit()?,
+            (_, Ours::Tool, ..) => scenario.fit()?,
             _ => {}
+        }
+        if name == "retry-result" {
+            // gotalk.js closes on a retry result. Ours does not, and to a browser it sends none.
+            scenario.conversation.client.messages.retain(|message| message.kind != b'f');
         }
         Ok(scenario)
     }
@@ -91,10 +108,24 @@ impl Scenario {
                 &[("stream requests not supported", "no streams")],
             ),
             "i-read-timeout" => (&["--silence", "1"], &[("blob", "echo")], &[]),
+            "h-heartbeat" | "heartbeats" => (&["--heartbeat", "0.05"], &[], &[]),
+            "read-timeout" => (&["--silence", "0.3"], &[], &[]),
+            "names-255" => return self.fit_names(),
             _ => (&[], &[("blob", "echo")], &[]),
         };
         self.args = args.to_vec();
         self.conversation = self.conversation.renamed(names, payloads);
+        Ok(())
+    }
+
+    /// The tool takes names of 255 bytes.
+    fn fit_names(&mut self) -> Result<(), &'static str> {
+        for message in &mut self.conversation.server.messages {
+            if message.payload == [b'b'; 256] {
+                let text = b"operation name of 256 bytes; at most 255 are read";
+                *message = Message { kind: b'E', payload: text.to_vec(), ..message.clone() };
+            }
+        }
         Ok(())
     }
 
@@ -115,6 +146,15 @@ impl Scenario {
         }
     }
 
+    /// Whether ours is to close without being told.
+    fn ours_closes(&self) -> bool {
+        match self.ours.role() {
+            // It waits for an answer.
+            Role::Client => !self.conversation.has_no_answer(),
+            Role::Server => self.conversation.closer == Role::Server,
+        }
+    }
+
     /// Where ours ends otherwise than the recorded peer did.
     pub fn remark(&self) -> &'static str {
         let recorded = self.conversation.side(self.ours.role());
@@ -122,12 +162,23 @@ impl Scenario {
             self.ours == Ours::Client && self.conversation.name == "f-stream-disabled-parts";
         match self.code() {
             Some(_) if recorded.count(b'f') == 0 => "   (the recorded peer said no `f`)",
+            _ if self.puts_off_browser() => "   (an `E`, as gotalk.js takes no `e`)",
             _ if refused => "   (the recorded peer sent parts after the refusal)",
-            _ if self.ours != Ours::Client && self.conversation.name == "e-stream-error" => {
+            _ if self.ours.role() == Role::Server
+                && matches!(
+                    self.conversation.name.as_str(),
+                    "e-stream-error" | "stream-handler-fails"
+                ) =>
+            {
                 "   (the recorded peer ended the stream after its error)"
             }
             _ => "",
         }
+    }
+
+    /// Whether ours has a retry result for a browser.
+    fn puts_off_browser(&self) -> bool {
+        self.ours == Ours::Server && self.conversation.name == "retry-result"
     }
 
     /// The messages of a side without its heartbeats and its `f`, as pairs of request and
@@ -149,7 +200,11 @@ impl Scenario {
             if request.is_some() && is_last(message) && role == Role::Server {
                 over.push(request);
             }
-            expected.push((request, message.clone()));
+            let mut message = message.clone();
+            if role == Role::Server && message.kind == b'e' && self.puts_off_browser() {
+                message.kind = b'E';
+            }
+            expected.push((request, message));
         }
         expected
     }
@@ -157,85 +212,110 @@ impl Scenario {
     /// Runs it, and says what was seen and what was wrong.
     pub fn run(
         &self,
+        program: &Path,
         tool: Option<&Tool>,
         chunks: Chunks,
         wire: Option<Wire>,
         patience: Duration,
     ) -> io::Result<Outcome> {
-        let Talk { seen, report, peer } = self.talk(tool, chunks, wire, patience)?;
+        let Talk { seen, report, peer } = self.talk(program, tool, chunks, wire, patience)?;
         let mut wrong = self.compare(&seen, &self.expected(self.ours.role()));
+        let mut words = String::new();
         match report {
-            Some(Ok(report)) => wrong.extend(self.compare_report(&report)),
+            Some(Ok(Told::Report(report))) => wrong.extend(self.compare_report(&report)),
+            Some(Ok(Told::Said(said))) => {
+                wrong.extend(call::compare(&self.conversation, &said));
+                words = format!("   {}", said.outline());
+            }
             Some(Err(error)) => wrong.push(format!("ours failed: {error}")),
             None => wrong.extend(self.compare_lines(tool, &peer, wire.is_some(), patience)),
         }
         let end = if seen.trouble.is_none() { ", closed" } else { "" };
         let outline = outline(&seen.decoded.messages, seen.decoded.stop);
         let outline = if outline.is_empty() { "nothing".to_owned() } else { outline };
-        Ok(Outcome { seen: format!("{outline}{end}"), bytes: seen.bytes, wrong })
+        let messages = match self.conversation.carrier {
+            Carrier::Tcp => String::new(),
+            Carrier::WebSocket => format!(" in {} messages", seen.messages.len()),
+        };
+        let text = format!("{outline}{messages}{end}{words}");
+        Ok(Outcome { seen: text, bytes: seen.bytes, messages: seen.messages, wrong })
     }
 
     /// Runs it.
     pub fn talk(
         &self,
+        program: &Path,
         tool: Option<&Tool>,
         chunks: Chunks,
         wire: Option<Wire>,
         patience: Duration,
     ) -> io::Result<Talk> {
         let expected = self.expected(self.ours.role());
-        let ours_ends = self.code().is_some()
+        let waits_for_close = self.code().is_some()
             || self.conversation.side(self.played()).count(b'f') > 0
-            || self.ours == Ours::Client
-            || self.conversation.name == "o-shutdown";
+            || self.ours_closes();
         let beats = self.conversation.side(self.ours.role()).count(b'h');
         let player = Player {
             conversation: &self.conversation,
             role: self.played(),
             chunks,
             patience,
-            waits_for_close: ours_ends,
+            waits_for_close,
             awaited: expected.len(),
-            awaited_beats: if self.ours == Ours::Tool { 0 } else { beats },
+            awaited_beats: beats,
         };
+        let carrier = self.conversation.carrier;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let target = match tool {
             Some(tool) => tool.address,
             None => listener.local_addr()?,
         };
         // Ours connects as a client and the player as a client of ours.
-        let between = |target: SocketAddr| match wire {
-            None => Ok(target),
-            Some(Wire { lie, is_ours }) => match is_ours == (self.ours == Ours::Client) {
-                true => relay::start(target, lie, Lie::Nothing),
-                false => relay::start(target, Lie::Nothing, lie),
+        let connects = self.ours.role() == Role::Client;
+        let target = match wire {
+            Some(Wire { lie, is_ours }) if carrier == Carrier::Tcp => match is_ours == connects {
+                true => relay::start(target, lie, Lie::Nothing)?,
+                false => relay::start(target, Lie::Nothing, lie)?,
             },
+            _ => target,
         };
-        let target = between(target)?;
         // More than the player has, so that it is the player who gives up.
         let longer = patience + patience / 2;
         thread::scope(|scope| {
             let conversation = &self.conversation;
+            let mut called = None;
             let ours = match self.ours {
                 Ours::Tool => None,
+                Ours::Call => {
+                    called = Some(Call::start(program, conversation, target)?);
+                    None
+                }
                 Ours::Client => Some(scope.spawn(move || {
-                    ours::run(TcpStream::connect(target)?, conversation, Role::Client, longer)
+                    ours::run(Socket::connect(carrier, target)?, conversation, Role::Client, longer)
                 })),
                 Ours::Server => {
                     let listener = listener.try_clone()?;
                     Some(scope.spawn(move || {
-                        ours::run(listener.accept()?.0, conversation, Role::Server, longer)
+                        let socket = Socket::await_one(carrier, &listener, longer)?;
+                        ours::run(socket, conversation, Role::Server, longer)
                     }))
                 }
             };
-            let stream = match self.ours {
-                Ours::Client => listener.accept()?.0,
-                _ => TcpStream::connect(target)?,
+            let mut socket = match connects {
+                true => Socket::await_one(carrier, &listener, patience)?,
+                false => Socket::connect(carrier, target)?,
             };
-            let peer = stream.local_addr()?.to_string();
-            let seen = player.play(stream)?;
+            if let Some(Wire { lie, is_ours }) = wire {
+                socket.lie(lie, !is_ours);
+            }
+            let peer = socket.local_addr()?.to_string();
+            let seen = player.play(&mut socket)?;
+            drop(socket);
             let panicked = |_| Err(io::Error::other("it panicked"));
-            let report = ours.map(|ours| ours.join().unwrap_or_else(panicked));
+            let report = match called {
+                Some(call) => Some(call.finish(patience).map(Told::Said)),
+                None => ours.map(|ours| ours.join().unwrap_or_else(panicked).map(Told::Report)),
+            };
             Ok(Talk { seen, report, peer })
         })
     }
@@ -244,6 +324,7 @@ impl Scenario {
     fn compare(&self, seen: &Seen, expected: &[(Option<usize>, Message)]) -> Vec<String> {
         let mut wrong = Vec::new();
         wrong.extend(seen.trouble.clone());
+        wrong.extend(seen.strict.clone());
         let decoded = &seen.decoded;
         if decoded.stop != Stop::Clean || decoded.rest != seen.bytes.len() {
             wrong.push(format!(
@@ -261,7 +342,9 @@ impl Scenario {
                     continue;
                 }
                 (_, b'h') => continue,
-                (Ours::Client, _) => seen.ids.iter().position(|id| *id == message.id),
+                // It may have sent parts before the refusal came.
+                (Ours::Call, b'p') if self.conversation.is_refused(0) => continue,
+                (Ours::Client | Ours::Call, _) => seen.ids.iter().position(|id| *id == message.id),
                 _ => self.conversation.question(message),
             };
             if request.is_none() && message.kind != b'n' {
@@ -292,9 +375,7 @@ impl Scenario {
             (Some(3), _) => "silence".to_owned(),
             (Some(_), _) => "failed: ".to_owned(),
             (None, Some(last)) => format!("the peer's f {}", last.last),
-            (None, None) if self.ours == Ours::Client || self.conversation.name == "o-shutdown" => {
-                "ours closed".to_owned()
-            }
+            (None, None) if self.ours_closes() => "ours closed".to_owned(),
             (None, None) => "the peer closed".to_owned(),
         };
         if !report.end.starts_with(&end) {
@@ -336,7 +417,10 @@ impl Scenario {
         for notification in self.conversation.client.messages.iter().filter(|m| m.kind == b'n') {
             let name = String::from_utf8_lossy(&notification.name);
             let payload = String::from_utf8_lossy(&notification.payload);
-            let end = format!(": \"{name}\" {payload}");
+            let end = match name.len() {
+                ..256 => format!(": \"{name}\" {}", call::escaped(&payload)),
+                len => format!(": a name of {len} bytes"),
+            };
             let line = tool.line(patience, |line| line.starts_with("notification from "));
             if !line.as_ref().is_some_and(|line| line.starts_with(from) && line.ends_with(&end)) {
                 wrong.push(format!("no notification {end:?}, but {line:?}"));
@@ -391,23 +475,34 @@ fn differences<'a>(
 
 pub struct Talk {
     pub seen: Seen,
-    /// Of ours, but for the tool.
-    pub report: Option<io::Result<Report>>,
+    /// Of ours, but for `gotalk serve`.
+    pub report: Option<io::Result<Told>>,
     /// The address that the player had.
     peer: String,
+}
+
+/// What ours tells.
+pub enum Told {
+    Report(Report),
+    Said(Said),
 }
 
 pub struct Outcome {
     /// What ours sent, in short.
     pub seen: String,
     pub bytes: Vec<u8>,
+    /// The lengths of the WebSocket messages.
+    pub messages: Vec<usize>,
     pub wrong: Vec<String>,
 }
 
 /// The server that a scenario needs.
 pub fn tool_for(scenario: &Scenario, program: &Path) -> io::Result<Option<Tool>> {
     match scenario.ours {
-        Ours::Tool => Tool::start(program, &scenario.args, None).map(Some),
+        Ours::Tool => {
+            let carrier = scenario.conversation.carrier;
+            Tool::start(program, carrier, &scenario.args, None).map(Some)
+        }
         _ => Ok(None),
     }
 }

@@ -8,20 +8,28 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use crate::socket::{Carrier, PATH};
+
 pub struct Tool {
     child: Child,
     pub address: SocketAddr,
+    pub carrier: Carrier,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Tool {
     /// Starts it on a free port, with so many descriptors if that is said.
-    pub fn start(program: &Path, args: &[&str], descriptors: Option<u32>) -> io::Result<Self> {
+    pub fn start(
+        program: &Path,
+        carrier: Carrier,
+        args: &[&str],
+        descriptors: Option<u32>,
+    ) -> io::Result<Self> {
         let limit = descriptors.map_or(String::new(), |most| format!("ulimit -n {most} && "));
         let mut child = Command::new("sh")
             .args(["-c", &format!("{limit}exec \"$0\" serve \"$@\""), &program.to_string_lossy()])
             .args(args)
-            .arg("127.0.0.1:0")
+            .arg(carrier.url(SocketAddr::from(([127, 0, 0, 1], 0))))
             // Memory that is kept for use hides what leaks.
             .env("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0:glibc.malloc.arena_max=1")
             .stdin(Stdio::null())
@@ -30,7 +38,8 @@ impl Tool {
         let mut output = BufReader::new(child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
         let mut first = String::new();
         output.read_line(&mut first)?;
-        let address = first.trim().parse().map_err(|_| {
+        let address = first.trim().trim_start_matches("ws://").trim_end_matches(PATH);
+        let address = address.parse().map_err(|_| {
             let _ = child.kill();
             io::Error::other(format!(
                 "no address from {} serve {args:?}: {first:?}",
@@ -44,7 +53,7 @@ impl Tool {
                 kept.lock().unwrap().push(line);
             }
         });
-        Ok(Self { child, address, lines })
+        Ok(Self { child, address, carrier, lines })
     }
 
     /// Waits for a line that `is_wanted`, and takes all lines up to it.
@@ -61,6 +70,10 @@ impl Tool {
             }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     fn proc(&self, what: &str) -> PathBuf {

@@ -13,6 +13,8 @@ pub struct Message {
     /// The time of `h`, the code of `f`.
     pub last: u32,
     pub payload: Vec<u8>,
+    /// Over WebSocket: whether the header, and the payload, came as text.
+    pub texts: [bool; 2],
 }
 
 /// Why a decoder went no further.
@@ -77,7 +79,8 @@ pub fn decode(bytes: &[u8]) -> Decoded {
 }
 
 pub fn empty(kind: u8) -> Message {
-    Message { kind, id: [0; 4], name: Vec::new(), extra: 0, last: 0, payload: Vec::new() }
+    let (name, payload) = (Vec::new(), Vec::new());
+    Message { kind, id: [0; 4], name, extra: 0, last: 0, payload, texts: [false; 2] }
 }
 
 pub fn request(id: &[u8; 4], op: &str, payload: &[u8]) -> Vec<u8> {
@@ -85,8 +88,13 @@ pub fn request(id: &[u8; 4], op: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 pub fn encode(message: &Message) -> Vec<u8> {
-    let Message { kind, id, name, extra, last, payload } = message;
-    let header = Header {
+    [header(message), message.payload.clone()].concat()
+}
+
+/// A message without its payload.
+pub fn header(message: &Message) -> Vec<u8> {
+    let Message { kind, id, name, extra, last, payload, .. } = message;
+    oracle::write(&Header {
         start: 0,
         kind: *kind,
         id: Some(*id),
@@ -96,6 +104,5 @@ pub fn encode(message: &Message) -> Vec<u8> {
         time: Some(*last),
         code: Some(*last),
         size: Some(payload.len() as u32),
-    };
-    [oracle::write(&header), payload.clone()].concat()
+    })
 }
