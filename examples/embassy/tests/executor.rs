@@ -40,7 +40,7 @@ fn execute<T: 'static, F: Future<Output = T> + 'static>(test: impl FnOnce(Spawne
 
 /// One direction, which can end.
 struct Line {
-    pipe: Pipe<CriticalSectionRawMutex, 16>,
+    pipe: Pipe<CriticalSectionRawMutex, 256>,
     end: Signal<CriticalSectionRawMutex, ()>,
 }
 
@@ -214,6 +214,9 @@ fn a_device_takes_no_more_than_it_can_answer() {
 
 #[test]
 fn every_end_is_an_end() {
+    // More refusals than there is room for, for what comes in one piece.
+    let many: &str = ("01".to_owned() + &"s0001004echo00000000".repeat(10)).leak();
+    let refused: &str = "E00010000000ano streams".repeat(10).leak();
     // What the peer sends, what it gets, and whether that is a clean end.
     let cases = [
         ("01Q", "f00000002", false),
@@ -224,6 +227,7 @@ fn every_end_is_an_end() {
         ("01r0001011nnnnnnnnnnnnnnnnn00000000", "E000100000008too long", true),
         ("01s0001004echo00000000", "E00010000000ano streams", true),
         ("01p000100000002hiS000900000000", "", true),
+        (many, refused, true),
         ("01r0001004ec", "", false),
     ];
     for (input, output, is_clean) in cases {
@@ -252,6 +256,32 @@ fn every_end_is_an_end() {
             });
         }
     }
+}
+
+#[test]
+fn results_that_do_not_fit_end_their_requests_and_free_their_slots() {
+    execute(|spawner| async move {
+        let device = device(spawner, line(), line(), Settings::DEFAULT);
+        let mut to = device.to;
+        to.write_all(b"01").await.unwrap();
+        assert_eq!(read(device.from, 2).await, "01");
+        let asker = asker();
+        for n in 0..3 * MAX_REQUESTS {
+            let answering = async {
+                let id = read(device.from, 20).await[1..5].to_owned();
+                let result = match n % 3 {
+                    0 => format!("S{id}00000002hi"),
+                    1 => format!("R{id}00000041{}", "x".repeat(MAX_PAYLOAD + 1)),
+                    _ => format!("R{id}00000002hi"),
+                };
+                { to }.write_all(result.as_bytes()).await.unwrap();
+            };
+            let asking = asker.ask(device.link, "echo", bytes(""));
+            let expected =
+                if n % 3 == 2 { Ok(bytes("hi")) } else { Err(bytes("too long, or in parts")) };
+            assert_eq!(join(asking, answering).await.0, expected);
+        }
+    });
 }
 
 /// What is left of the first conversation neither waits for ever nor gets into the second.
