@@ -257,7 +257,7 @@ Exit codes:
       been removed")
 )]
 pub(crate) struct Serve {
-    /// Start COMMAND for requests for the operation OP. Can be given more than once
+    /// Start COMMAND for requests for the operation OP. Can be repeated
     #[arg(long, value_name = "OP=COMMAND")]
     pub(crate) exec: Vec<Exec>,
     /// Give the files of a folder to browsers, at the same ws:// address
@@ -392,8 +392,7 @@ pub(crate) struct Call {
         conflicts_with = "notify"
     )]
     pub(crate) retry: u32,
-    /// Start COMMAND for requests for OP that the server makes meanwhile. Can be given more
-    /// than once
+    /// Start COMMAND for requests for OP that the server makes meanwhile. Can be repeated
     ///
     /// As with `gotalk serve --exec`, whose help tells how commands answer: 64 run at once, each
     /// has 30 seconds for the next sign of its answer, and those that still run when the call
