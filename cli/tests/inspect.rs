@@ -11,7 +11,7 @@ use serde_json::Value;
 #[path = "../src/address.rs"]
 mod address;
 #[allow(dead_code)]
-#[path = "../src/args.rs"]
+#[path = "../src/args/mod.rs"]
 mod args;
 #[allow(dead_code)]
 #[path = "../src/colors.rs"]

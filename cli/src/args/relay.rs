@@ -1,0 +1,65 @@
+//! `gotalk relay`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::address::Address;
+
+/// Pass a conversation on between two transports, and show it
+///
+/// Waits at LISTEN for one client, connects it to TARGET, and passes on every byte as it
+/// comes. Each message is shown as `gotalk inspect` does, with the time since the client
+/// came. When both ends are done, the summary is shown, and that is all: with --keep-open
+/// it waits for the next client.
+///
+/// Where it listens is told on the standard error. Who comes while another is there waits
+/// until that one is done.
+#[derive(Args, Debug)]
+#[command(
+    verbatim_doc_comment,
+    after_help = concat!(addresses!(), "
+Recordings:
+  A recording begins with the line `gotalk-recording 1 START`, where START is the UNIX time
+  in microseconds. Then comes for each piece that passed a line `SIDE TIME LENGTH`, and so
+  many bytes and a line feed. SIDE is `client` or `server`, and has sent them; TIME is in
+  microseconds since the client came; a LENGTH of 0 is the end of that side.
+
+Examples:
+  gotalk relay 127.0.0.1:7001 example.org:7000
+  gotalk relay --record talk.rec ws://127.0.0.1:7001/gotalk unix:/run/service
+  gotalk inspect talk.rec
+  gotalk relay -k ws://127.0.0.1:1234/gotalk/ serial:/dev/ttyUSB0
+                                    a page that is loaded again, and a device
+
+Exit codes:
+   0  all is well
+   1  bad input: a byte that cannot be, which has been passed on like the others
+   2  a side has ended inside a message
+   3  not listened or not connected
+  64  wrong use
+  74  the output or the recording cannot be written
+  130, 143
+      interrupted, terminated")
+)]
+pub(crate) struct Relay {
+    /// Print one JSON object a line, and where it listens as one too
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Pass on one conversation after another, until it is interrupted
+    ///
+    /// Each has a number. If one cannot be passed on, the reason is told, and it goes on.
+    #[arg(short, long)]
+    pub(crate) keep_open: bool,
+    /// Write what passes to a file, with the times; `gotalk inspect FILE` shows it
+    ///
+    /// With --keep-open, the conversations go to FILE.1, FILE.2, and so on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Where the client will come
+    #[arg(value_name = "LISTEN")]
+    pub(crate) listen: Address,
+    /// Where the server is
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Address,
+}
