@@ -228,7 +228,7 @@ pub fn table(
     is_quick: bool,
 ) -> io::Result<usize> {
     let (connections, requests): (usize, usize) = if is_quick { (200, 20) } else { (2000, 100) };
-    println!("\nload: {connections} connections, {requests} requests each, every reply checked\n");
+    println!("\nload: {connections} connections, all open first, every reply checked\n");
     let mut failed = 0;
     for depth in [1, 64] {
         // Enough for a clock that counts hundredths of a second.
