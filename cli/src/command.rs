@@ -33,8 +33,6 @@ use crate::wire::{FULL, Link, NAME, NEVER};
 const MOST_OUTPUT: usize = 1 << 20;
 /// How much is kept of what a command says on its standard error.
 const MOST_ERRORS: usize = 4096;
-/// The wait in a retry result.
-pub(crate) const RETRY_MS: u32 = 1000;
 /// The name that stands for every operation without a command of its own.
 const ANY: &str = "*";
 
@@ -123,9 +121,7 @@ impl Running {
     ) -> bool {
         let Some(exec) = self.commands.find(op) else { return false };
         let Ok(permit) = Arc::clone(&self.commands.room).try_acquire_owned() else {
-            link.send(|session, _, writer| {
-                session.respond_retry(writer, request, RETRY_MS, "too many commands")
-            });
+            link.refuse_for_now(request, "too many commands");
             return true;
         };
         match start(&exec.command, op, &self.peer) {

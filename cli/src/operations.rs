@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use gotalk::{Announced, ErrorCode, Event, Frame, Incoming, Name, Outgoing, Received};
 use serde_json::json;
 
-use crate::command::{RETRY_MS, Running};
+use crate::command::Running;
 use crate::log::Line;
 use crate::server::Shared;
 use crate::text::{Excerpt, SAME_ID, too_long, unknown};
@@ -217,7 +217,7 @@ impl Service {
     /// A single request begins.
     fn request(&mut self, request: Incoming, op: Name<'_>, len: u32, link: &mut Link) -> Payload {
         if self.is_busy() {
-            retry(request, "request rate limit", link);
+            link.refuse_for_now(request, "request rate limit");
         } else if !self.running.is_empty() {
             return self.run(request, op, false, link);
         } else if op == "echo" {
@@ -376,7 +376,7 @@ impl Service {
                 job.asked = link
                     .send(|session, now, writer| session.request(now, writer, "client-echo", kept));
                 if job.asked.is_none() {
-                    retry(request, "too many callbacks", link);
+                    link.refuse_for_now(request, "too many callbacks");
                     self.jobs.swap_remove(at);
                 }
             }
@@ -422,8 +422,4 @@ impl Service {
     fn asking(&self, request: Outgoing) -> Option<usize> {
         self.jobs.iter().position(|job| job.asked == Some(request))
     }
-}
-
-fn retry(request: Incoming, why: &str, link: &mut Link) {
-    link.send(|session, _, writer| session.respond_retry(writer, request, RETRY_MS, why));
 }

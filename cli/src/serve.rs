@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use clap::error::ErrorKind;
+use gotalk::Settings;
 
 use crate::address::Address;
 use crate::args::Serve;
@@ -77,6 +78,9 @@ fn limits(args: &Serve) -> Limits {
     };
     let heartbeat = args.heartbeat.as_millis() as u32;
     limits.settings.streams = args.streams;
+    if matches!(args.address, Address::WebSocket { .. }) {
+        limits.settings.retry_after_ms = Settings::BROWSER.retry_after_ms;
+    }
     limits.settings.answer_ms = Some(args.timeout.as_millis() as u32);
     limits.settings.heartbeat_ms = (heartbeat > 0).then_some(heartbeat);
     if limits.says_goodbye {

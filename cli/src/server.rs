@@ -6,7 +6,7 @@ use std::time::Duration;
 use gotalk::{ErrorCode, Settings};
 use tokio::time::{sleep, timeout};
 
-use crate::command::{Commands, RETRY_MS};
+use crate::command::Commands;
 use crate::log::{Line, Log};
 use crate::operations::Service;
 use crate::transport::{Accepted, Listener, Opened};
@@ -24,7 +24,7 @@ impl Default for Limits {
         Self {
             settings: Settings {
                 answer_ms: Some(30_000),
-                retry_after_ms: Some(RETRY_MS),
+                retry_after_ms: Some(1000),
                 streams: 64,
                 ..Settings::DEFAULT
             },

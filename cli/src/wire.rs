@@ -86,6 +86,8 @@ pub(crate) trait App<const N: usize = OUT> {
 /// The session, and what is to be sent.
 pub(crate) struct Link<const N: usize = OUT> {
     pub(crate) session: Session<N>,
+    /// The wait in a retry result, if the peer takes those.
+    retry_ms: Option<u32>,
     start: Instant,
     /// The time since then.
     pub(crate) now: u64,
@@ -100,7 +102,8 @@ impl<const N: usize> Link<N> {
     pub(crate) fn new(settings: Settings) -> Self {
         let mut session = Session::new(settings);
         session.set_clock(0, unix_time());
-        Self { session, start: Instant::now(), now: 0, buffer: Vec::new(), len: 0, owed: 0 }
+        let (retry_ms, start) = (settings.retry_after_ms, Instant::now());
+        Self { session, retry_ms, start, now: 0, buffer: Vec::new(), len: 0, owed: 0 }
     }
 
     /// Says another version than the session's.
@@ -153,6 +156,18 @@ impl<const N: usize> Link<N> {
 
     pub(crate) fn refuse(&mut self, request: Incoming, why: impl Payload + Copy) {
         self.send(|session, _, writer| session.respond_error(writer, request, why));
+    }
+
+    /// Refuses what may be asked again later.
+    pub(crate) fn refuse_for_now(&mut self, request: Incoming, why: &str) {
+        match self.retry_ms {
+            None => self.refuse(request, why),
+            Some(wait_ms) => {
+                self.send(|session, _, writer| {
+                    session.respond_retry(writer, request, wait_ms, why)
+                });
+            }
+        }
     }
 
     /// Announces a payload of `len` bytes, if that can be written. [`pass`](Self::pass) takes

@@ -35,7 +35,7 @@ Commands:
       at once, in parts as they happen to be read.
     - An exit code other than 0 is an error result with what it writes to its standard error,
       at most 4 KiB, or `exit code N`. A client gets to read that.
-    - Above --max-commands there is a retry result.
+    - Above --max-commands there is a retry result, or over WebSocket an error result.
     - While a command does not take what has come for it, its connection is not read.
     - It is killed with all processes of its group when it takes longer than --timeout, when
       its connection ends, and when the server is interrupted.
@@ -115,7 +115,8 @@ pub(crate) struct Serve {
     pub(crate) max_connections: usize,
     /// How many single requests may wait for their answer, on each connection
     ///
-    /// More get a retry result.
+    /// More get a retry result, or over WebSocket an error result: gotalk.js closes the
+    /// connection on a retry result.
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) limit: usize,
     /// How many streamed requests may be open, on each connection: 0 to 64; 0 takes none

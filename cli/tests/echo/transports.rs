@@ -184,6 +184,20 @@ fn a_websocket_carries() {
 }
 
 /// Without it, a server of the Go package answers 403.
+/// gotalk.js closes the connection on a retry result.
+#[test]
+fn a_websocket_gets_no_retry_result() {
+    for (listen, code, told) in [
+        ("ws://127.0.0.1:0/", 1, "error: request rate limit\n"),
+        ("127.0.0.1:0", 2, "retry after 1000 ms: request rate limit\n"),
+    ] {
+        let server = Process::start(gotalk(&["serve", "--limit", "0", listen]));
+        let call = output(&["call", &server.addr, "echo", "hi"]);
+        assert_eq!(call.status.code(), Some(code), "{listen}");
+        assert_eq!(String::from_utf8_lossy(&call.stderr), told);
+    }
+}
+
 #[test]
 fn a_websocket_client_says_where_it_comes_from() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
