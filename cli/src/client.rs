@@ -268,7 +268,13 @@ impl App for Caller<'_> {
             // Names that are too long, parts of what was refused, and results of what was not
             // asked: Go peers send the latter after a failed stream.
             _ => {
-                self.show.note(format_args!("ignored: {event:?}"));
+                match event {
+                    Event::NameTooLong { message_type, name_len, .. } => self
+                        .show
+                        .note(format_args!("ignored: {message_type}, a name of {name_len} bytes")),
+                    Event::Frame(frame) => self.show.note(format_args!("ignored: {frame}")),
+                    Event::Version(_) | Event::Payload { .. } => {}
+                }
                 Takes::Nothing
             }
         };

@@ -146,7 +146,15 @@ fn takes_what_else_may_come() {
         peer.say("R000000000006theR00");
     });
     assert_eq!(called.shown(), "theR00");
-    for note in ["heartbeat: load 1", "\"news\" to\\ndoR000", "SingleResult", "name_len: 256"] {
+    for note in [
+        "heartbeat: load 1",
+        "\"news\" to\\ndoR000",
+        "ignored: single result 0002, 5 bytes\n",
+        "ignored: error result 0002, 1 byte\n",
+        "ignored: stream result 0002, end\n",
+        "ignored: stream request part 000a, 1 byte\n",
+        "ignored: single request, a name of 256 bytes\n",
+    ] {
         assert!(called.notes.contains(note), "{note:?} is not in {:?}", called.notes);
     }
 }
