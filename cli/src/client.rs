@@ -143,12 +143,15 @@ pub(crate) async fn call(
         progress: 0,
         takes: Takes::Nothing,
         has_parts: false,
+        was_asked: false,
         answer: None,
         running,
         show,
     };
     let Err(end) = converse(&mut stream, &mut link, &mut caller, &wire).await;
     let answer = caller.answer;
+    // Otherwise what it was told could be lost on the way.
+    let takes_leave = takes_leave || caller.was_asked;
     drop(caller.running); // which kills the commands
     if answer.is_none() || takes_leave {
         wire.unread = limits.goodbye;
@@ -195,6 +198,8 @@ struct Caller<'a> {
     takes: Takes,
     /// Whether a part of a result has been shown.
     has_parts: bool,
+    /// Whether the peer has made a request.
+    was_asked: bool,
     answer: Option<Answer>,
     running: Running,
     show: &'a mut dyn Show,
@@ -383,6 +388,7 @@ impl Caller<'_> {
         is_stream: bool,
         link: &mut Link,
     ) -> Takes {
+        self.was_asked = true;
         if self.running.start(request, op, is_stream, link) {
             return Takes::Run(request, !is_stream);
         }

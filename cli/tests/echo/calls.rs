@@ -159,6 +159,19 @@ fn takes_what_else_may_come() {
     }
 }
 
+/// What it refuses reaches the peer, although the call is over with its own result.
+#[test]
+fn answers_before_it_leaves() {
+    for _ in 0..20 {
+        let (called, ()) = scripted(HELLO, PATIENT, |mut peer| {
+            peer.hears(ASKED);
+            peer.say("01r0001002op00000000R000000000002ok");
+            peer.hears("E000100000016unknown operation \"op\"");
+        });
+        assert_eq!(called.shown(), "ok");
+    }
+}
+
 #[test]
 fn shows_errors_and_waits() {
     for (answer, want) in [
