@@ -6,11 +6,19 @@
 //! line is silent, for a shorter time, and says nothing before the host does. Both say
 //! `f00000000` when they are done.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(unix)]
+use nix::errno::Errno;
+#[cfg(unix)]
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use serial2_tokio::SerialPort;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
@@ -28,15 +36,53 @@ pub(crate) const GOODBYE: &[u8] = b"f00000000";
 /// What a device says to it that waits for a version: that this is none.
 const ANSWER_TO_GOODBYE: &[u8] = b"01f00000001";
 
+/// A line that is open, and no other program's that asks as this one and picocom do.
+pub(crate) struct Line {
+    port: SerialPort,
+    #[cfg(unix)]
+    _lock: Flock<File>,
+}
+
+impl Line {
+    pub(crate) fn open(path: &str, baud: u32) -> io::Result<Self> {
+        #[cfg(unix)]
+        let lock = lock(path)?; // before the settings of the line are changed
+        Ok(Self {
+            port: SerialPort::open(path, baud)?,
+            #[cfg(unix)]
+            _lock: lock,
+        })
+    }
+
+    /// As the device: waits for the host to speak.
+    pub(crate) async fn accept(&self) -> io::Result<Serial> {
+        accept(self.port.try_clone()?).await
+    }
+}
+
+#[cfg(unix)]
+fn lock(path: &str) -> io::Result<Flock<File>> {
+    // Otherwise it could wait for a carrier, or become the terminal of this process.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        Errno::EWOULDBLOCK => io::Error::other("another program uses it"),
+        error => error.into(),
+    })
+}
+
 pub(crate) struct Serial {
     port: SerialPort,
+    /// Whoever listens has it.
+    _line: Option<Line>,
     /// What came first, and is still to be read.
     first: Option<u8>,
 }
 
 /// As the host.
 pub(crate) async fn connect(path: &str, baud: u32) -> io::Result<Serial> {
-    let mut port = SerialPort::open(path, baud)?;
+    let line = Line::open(path, baud)?;
+    let mut port = line.port.try_clone()?;
     port.discard_input_buffer()?; // what nobody has read is no answer
     // A device that waits for a host answers. One that does not may not be listening yet, as
     // behind an emulator that looks once a second whether the line is open.
@@ -47,16 +93,15 @@ pub(crate) async fn connect(path: &str, baud: u32) -> io::Result<Serial> {
         }
     }
     silence(&mut port, HOST).await?;
-    Ok(Serial { port, first: None })
+    Ok(Serial { port, _line: Some(line), first: None })
 }
 
-/// As the device: waits for the host to speak.
-pub(crate) async fn accept(mut port: SerialPort) -> io::Result<Serial> {
+async fn accept(mut port: SerialPort) -> io::Result<Serial> {
     loop {
         silence(&mut port, DEVICE).await?;
         let first = port.read_u8().await?;
         if first != GOODBYE[0] {
-            return Ok(Serial { port, first: Some(first) });
+            return Ok(Serial { port, _line: None, first: Some(first) });
         }
         // A host that opens the line ends what may have been, and looks for a device.
         port.write_all(ANSWER_TO_GOODBYE).await?;

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use serial2_tokio::SerialPort;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, Stdin, Stdout};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,7 +71,7 @@ pub(crate) enum Listener {
     Standard {
         is_taken: bool,
     },
-    Serial(SerialPort, Address),
+    Serial(serial::Line, Address),
 }
 
 /// A connection that has come. A WebSocket is still to be opened, which takes the client's
@@ -148,7 +147,7 @@ impl Listener {
             Address::Unix(_) => return Err(no_unix()),
             Address::Standard => Self::Standard { is_taken: false },
             Address::Serial { path, baud } => {
-                Self::Serial(SerialPort::open(&*path, *baud)?, address.clone())
+                Self::Serial(serial::Line::open(path, *baud)?, address.clone())
             }
         };
         Ok((listener, at))
@@ -191,9 +190,7 @@ impl Listener {
                 }
                 (Box::new(Standard::new()), "-".to_owned())
             }
-            Self::Serial(port, address) => {
-                (Box::new(serial::accept(port.try_clone()?).await?), address.to_string())
-            }
+            Self::Serial(line, address) => (Box::new(line.accept().await?), address.to_string()),
         };
         Ok(Some((Accepted::Open(stream), peer)))
     }
