@@ -92,6 +92,9 @@ impl FromStr for Address {
                 path => Ok(Self::Serial { path: path.to_owned(), baud }),
             };
         }
+        if text.starts_with(['/', '.']) {
+            return Err(mistake(0, "this is a path; put `serial:` or `unix:` before it"));
+        }
         let (start, rest) = match text.find("://") {
             Some(at) => (at + 3, &text[at + 3..]),
             None => (0, text),
@@ -102,7 +105,10 @@ impl FromStr for Address {
             "wss://" => {
                 return Err(mistake(0, "no TLS; give ws://, and to a server of TLS a proxy"));
             }
-            _ => return Err(mistake(0, "no such transport; there are tcp:// and ws://")),
+            _ => {
+                let what = "no such transport; there are tcp://, ws://, unix:, serial: and -";
+                return Err(mistake(0, what));
+            }
         };
         let (host_and_port, path) = rest.split_at(end);
         let Some((host, port)) = host_and_port.rsplit_once(':') else {

@@ -21,8 +21,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::machine::TryParse;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, create_response, write_response};
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::ORIGIN;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -77,12 +77,22 @@ fn config() -> WebSocketConfig {
 }
 
 fn no_socket(error: Error) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, format!("no WebSocket: {error}"))
+    let why = match error {
+        Error::Http(answer) if answer.status() == StatusCode::NOT_FOUND => {
+            "nothing at this path (HTTP 404)".to_owned()
+        }
+        Error::Protocol(ProtocolError::HttparseError(_)) => {
+            "the answer is no HTTP; is it a server over TCP alone?".to_owned()
+        }
+        error => error.to_string(),
+    };
+    io::Error::new(ErrorKind::InvalidData, format!("no WebSocket: {why}"))
 }
 
 fn failed(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
+        Error::ConnectionClosed | Error::AlreadyClosed => ErrorKind::BrokenPipe.into(),
         error => io::Error::new(ErrorKind::InvalidData, error),
     }
 }

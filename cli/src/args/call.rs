@@ -95,8 +95,9 @@ pub(crate) struct Call {
     /// Start COMMAND for requests for OP that the server makes meanwhile. Can be repeated
     ///
     /// As with `gotalk serve --exec`, whose help tells how commands answer: 64 run at once, each
-    /// has 30 seconds for the next sign of its answer, and those that still run when the call
-    /// is over are killed. Other requests are refused.
+    /// has 30 seconds for the next sign of its answer. Other requests are refused. The call is
+    /// over with its own result, and what still runs then is killed: a peer that wants an
+    /// answer has to wait for it before it gives the result.
     #[arg(
         verbatim_doc_comment,
         long,

@@ -152,8 +152,30 @@ async fn ask(args: &Call, request: Request<'_>) -> u8 {
         Ok(Answer::Retry) => RETRY_RESULT,
         Err(End::Unprinted(error)) => output::failed(&error),
         Err(End::NoPayload(error)) => no_payload(args, &error),
-        Err(end) if args.json => no_answer(args, format_args!("{end}")),
-        Err(end) => no_answer(args, format_args!("no answer: {end}")),
+        Err(end) => {
+            let start = if args.json { "" } else { "no answer: " };
+            no_answer(args, format_args!("{start}{end}{}", hint(&args.address, &end)))
+        }
+    }
+}
+
+/// What may be the cause, where users have met that.
+fn hint(address: &Address, end: &End) -> &'static str {
+    match (address, end) {
+        (Address::Serial { .. }, End::Silence) => {
+            "; does the device run, and is this its line and its speed?"
+        }
+        (Address::Serial { .. }, End::Protocol(_)) => {
+            "; does another program use the line, or is its speed another one?"
+        }
+        // The start of an answer of HTTP.
+        (Address::Tcp(_), End::Protocol(error))
+            if error.offset == 0
+                && matches!(error.kind, gotalk::ErrorKind::InvalidDigit { byte: b'H', .. }) =>
+        {
+            "; it seems to speak HTTP: give a ws:// address"
+        }
+        _ => "",
     }
 }
 
@@ -172,7 +194,12 @@ fn takes_leave(address: &Address) -> bool {
 
 fn no_payload(args: &Call, error: &io::Error) -> u8 {
     let name = args.payload.as_deref().unwrap_or_default().to_string_lossy();
-    tell(format_args!("gotalk: cannot read {}: {error}", name.trim_start_matches('@')));
+    let hint = match name.starts_with('@') && error.kind() == io::ErrorKind::NotFound {
+        true => format!("; to send `{name}` itself, give `-` and send it by a pipe"),
+        false => String::new(),
+    };
+    let name = name.strip_prefix('@').unwrap_or(&name);
+    tell(format_args!("gotalk: cannot read {name}: {error}{hint}"));
     NO_INPUT
 }
 

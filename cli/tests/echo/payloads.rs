@@ -89,6 +89,8 @@ fn a_payload_that_cannot_be_read_has_a_code_of_its_own() {
             let told = String::from_utf8_lossy(&told.stderr);
             let start = format!("gotalk: cannot read {}: ", &missing[1..]);
             assert!(told.starts_with(&start), "{told}");
+            let hint = "; to send `@no-such-file` itself, give `-` and send it by a pipe\n";
+            assert_eq!(told.ends_with(hint), missing == "@no-such-file", "{told}");
         }
     }
     let both = output(&["call", "-", "echo", "-"]);

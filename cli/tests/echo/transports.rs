@@ -42,8 +42,12 @@ fn a_wrong_address_is_told_with_its_place() {
         ("ws://a/b", "at character 7: `:` and the port are missing"),
         ("ws://a:1/b c", "at character 11: this cannot stand in the path"),
         ("wss://a:1/", "at character 1: no TLS; give ws://, and to a server of TLS a proxy"),
-        ("http://a:1/", "at character 1: no such transport; there are tcp:// and ws://"),
+        (
+            "http://a:1/",
+            "at character 1: no such transport; there are tcp://, ws://, unix:, serial: and -",
+        ),
         ("unix:", "at character 6: the path of the socket is missing"),
+        ("/dev/ttyUSB0", "at character 1: this is a path; put `serial:` or `unix:` before it"),
         ("serial:", "at character 8: the path of the serial port is missing"),
         ("serial:?baud=1", "at character 8: the path of the serial port is missing"),
         ("serial:a?speed=1", "at character 10: only `baud=N` can stand behind the `?`"),
@@ -184,6 +188,24 @@ fn a_websocket_carries() {
 }
 
 /// Without it, a server of the Go package answers 403.
+/// Who mistakes one for the other is told.
+#[test]
+fn tcp_is_no_websocket() {
+    let tcp = Process::start(gotalk(&["serve", "127.0.0.1:0"]));
+    let websocket = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/a"]));
+    let bare = websocket.addr.strip_prefix("ws://").unwrap().strip_suffix("/a").unwrap();
+    for (address, hint) in [
+        (bare, "; it seems to speak HTTP: give a ws:// address\n"),
+        (&format!("ws://{}/", tcp.addr), "the answer is no HTTP; is it a server over TCP alone?\n"),
+        (&format!("ws://{bare}/b"), "no WebSocket: nothing at this path (HTTP 404)\n"),
+    ] {
+        let told = output(&["call", address, "echo"]);
+        assert_eq!(told.status.code(), Some(3), "{address}");
+        let told = String::from_utf8(told.stderr).unwrap();
+        assert!(told.ends_with(hint), "{told}");
+    }
+}
+
 /// gotalk.js closes the connection on a retry result.
 #[test]
 fn a_websocket_gets_no_retry_result() {
@@ -362,7 +384,12 @@ fn line() -> Option<([String; 2], Receiver<(usize, Vec<u8>)>)> {
 #[test]
 fn a_serial_line_carries() {
     let Some(([device, host], said)) = line() else { return };
-    let mut server = Process::start(gotalk(&["serve", &format!("serial:{device}?baud=115200")]));
+    let device = format!("serial:{device}?baud=115200");
+    let mut server = Process::start(gotalk(&["serve", &device]));
+    let told = output(&["call", &device, "echo"]);
+    assert_eq!(told.status.code(), Some(3));
+    let in_use = format!("{device}: another program uses it\n");
+    assert_eq!(String::from_utf8_lossy(&told.stderr), in_use);
     server.addr = format!("serial:{host}");
     carries(&server);
     let last = b"f0000000001r0000004echo00000000f00000000";
