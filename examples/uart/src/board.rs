@@ -85,7 +85,7 @@ macro_rules! log {
     ($($arg:tt)*) => {{
         use core::fmt::Write as _;
         // The log cannot fail.
-        let _ = writeln!($crate::board::Log, $($arg)*);
+        let _ = writeln!($crate::board::Log, "device: {}", format_args!($($arg)*));
     }};
 }
 

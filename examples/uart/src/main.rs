@@ -3,7 +3,7 @@
 //! board; all that is special about this one is in `board.rs` and `uart.rs`.
 //!
 //! The host can ask for the `temperature`, and for `watch` with a number, which streams the
-//! temperature so many times while other requests go on. The device asks the host for the
+//! temperature so many times, a line each, while other requests go on. The device asks the host for the
 //! `time`, sends heartbeats, and logs the notifications of the host.
 //!
 //! # A line that never hangs up
@@ -116,8 +116,10 @@ fn converse(
         };
         let mut items = assembler.feed(rx.get(..len).unwrap_or_default());
         while let Some(item) = items.next() {
-            if let Err(error) = &item {
-                log!("{error}");
+            match &item {
+                Err(_) if !host_is_there => log!("a host is there: rule 5"),
+                Err(error) => log!("{error}"),
+                Ok(_) => {}
             }
             match session.receive(board::now(), item, &mut writer)? {
                 Received::Opened => {
@@ -145,7 +147,7 @@ fn converse(
                 Received::Notification { name, payload } => {
                     log!("{name}: {}", payload.escape_ascii());
                 }
-                Received::Closed { code } => log!("the host ends the conversation: {code}"),
+                Received::Closed { code } => log!("the host leaves: {code}"),
                 _ => {} // what needs no answer
             }
             send(&mut writer); // so that the next answer has room
@@ -172,7 +174,7 @@ fn go_on(
         *watch = None;
         return Ok(None);
     }
-    session.respond_part(writer, *request, format_args!("{}", board::temperature()))?;
+    session.respond_part(writer, *request, format_args!("{}\n", board::temperature()))?;
     *parts -= 1;
     *at = at.wrapping_add(WATCH_MS);
     Ok(Some(0))
@@ -184,5 +186,5 @@ fn send(writer: &mut Writer<'_>) {
 }
 
 fn number<T: core::str::FromStr>(payload: &[u8]) -> Option<T> {
-    core::str::from_utf8(payload).ok()?.parse().ok()
+    core::str::from_utf8(payload.trim_ascii()).ok()?.parse().ok()
 }
