@@ -1,8 +1,8 @@
 //! Two programs that ask and answer each other, over TCP:
 //!
 //! ```sh
-//! cargo run --example peer -- listen 127.0.0.1:7000
-//! cargo run --example peer -- connect 127.0.0.1:7000
+//! cargo run --example peer -- listen 127.0.0.1:7070
+//! cargo run --example peer -- connect 127.0.0.1:7070
 //! ```
 //!
 //! `talk` is the example on the front page; tests/examples.rs gives it every kind of bad input.
@@ -64,6 +64,7 @@ pub fn talk(
                     _ => session.respond_error(&mut writer, request, "no such operation")?,
                 },
                 Received::Result { payload, .. } => println!("at {} ms", payload.escape_ascii()),
+                Received::ErrorResult { payload, .. } => println!("no: {}", payload.escape_ascii()),
                 other => println!("{other:?}"),
             }
             output.write_all(writer.as_bytes())?; // so that the next answer has room

@@ -92,7 +92,7 @@ class Talk {
   }
 
   async request(op, payload = '') {
-    if (!this.isOpen) throw new TalkError('not connected');
+    if (!this.isOpen) throw new TalkError('not connected yet');
     const id = (this.count++ % 36 ** 4).toString(36).padStart(4, '0');
     this.send('r' + id + this.name(op), payload);
     return new Promise((resolve, reject) => {
