@@ -359,7 +359,7 @@ impl Run {
             return Poll::Pending;
         }
         let status = ready!(pin!(self.child.wait()).poll(cx));
-        self.group = Group(None);
+        self.group.0 = None; // what it has left running is not killed
         let errors = String::from_utf8_lossy(&self.errors);
         Poll::Ready(Said::Over(match (status, errors.trim_end()) {
             (Ok(status), _) if status.success() => Ok(()),

@@ -38,7 +38,8 @@ Commands:
     - Above --max-commands there is a retry result, or over WebSocket an error result.
     - While a command does not take what has come for it, its connection is not read.
     - It is killed with all processes of its group when it takes longer than --timeout, when
-      its connection ends, and when the server is interrupted.
+      its connection ends, and when the server is interrupted. What it leaves running when it
+      is over goes on.
   Notifications start nothing: they have no answer, so nobody could be told to wait. They are
   printed, with --json so that a program can take them.
 

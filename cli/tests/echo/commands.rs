@@ -83,17 +83,21 @@ fn hears_processes(peer: &mut Peer) -> Vec<u32> {
 const FAMILY: &str = "family=sleep 1000 & echo $$ $!; wait";
 const START: &str = "s0001006family00000000";
 
-/// Waits until these processes are no more. Whoever is to take note of the end of an orphan
-/// may be slow, so one that is only a name is gone.
+/// Whoever is to take note of the end of an orphan may be slow, so one that is only a name is
+/// gone.
+fn runs(process: u32) -> bool {
+    match std::fs::read_to_string(format!("/proc/{process}/stat")) {
+        Ok(stat) => !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'),
+        Err(_) => false,
+    }
+}
+
+/// Waits until these processes are no more.
 #[track_caller]
 pub(crate) fn are_gone(processes: &[u32]) {
     for id in processes {
-        let runs = || match std::fs::read_to_string(format!("/proc/{id}/stat")) {
-            Ok(stat) => !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'),
-            Err(_) => false,
-        };
         for tries in 0.. {
-            if !runs() {
+            if !runs(*id) {
                 break;
             }
             assert!(tries < 3000, "{id} runs");
@@ -256,6 +260,19 @@ fn a_result_without_end_is_cut_off() {
     }
     drop(peer);
     answers(&mut ready(&server), "cat", b"x", ('R', "x"));
+}
+
+/// Such as a daemon. It holds no output of the command, which is over.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_command_leaves_running_goes_on() {
+    let server = serving(&[], &["start=sleep 1000 > /dev/null 2>&1 & echo $!"]);
+    let (kind, id) = ask(&mut ready(&server), "start", b"");
+    assert_eq!(kind, 'R');
+    let id = String::from_utf8(id).unwrap();
+    assert!(runs(id.trim().parse().unwrap()));
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-s", "KILL", id.trim()]).status().unwrap().success());
 }
 
 #[test]
