@@ -30,6 +30,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// The longest payload that is kept to be sent as one WebSocket message, and the longest
 /// message that is read.
 const MOST: usize = 1 << 20;
+/// How much is taken by one write: what the socket may hold has to have room for it.
+const AT_ONCE: usize = 64 * 1024;
 
 pub(crate) struct WebSocket {
     socket: WebSocketStream<TcpStream>,
@@ -68,6 +70,8 @@ pub(crate) async fn accepted(stream: TcpStream, rest: &[u8]) -> WebSocket {
 fn config() -> WebSocketConfig {
     WebSocketConfig::default()
         .max_message_size(Some(MOST + 4096))
+        // A frame is kept too until it is complete.
+        .max_frame_size(Some(MOST + 4096))
         // Each connection has this buffer all the time.
         .read_buffer_size(4096)
         .write_buffer_size(0)
@@ -139,6 +143,7 @@ impl AsyncWrite for WebSocket {
         let this = &mut *self;
         if this.handed.is_none() {
             ready!(Pin::new(&mut this.socket).poll_ready(cx)).map_err(failed)?;
+            let bytes = &bytes[..bytes.len().min(AT_ONCE)];
             for message in this.cutter.cut(bytes) {
                 let message = Message::Binary(message);
                 Pin::new(&mut this.socket).start_send(message).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! Where `gotalk call` has its payload from, by the program.
 
-use super::program::{gotalk, output};
+use super::program::{Process, gotalk, output};
 use super::*;
 use std::fs;
 use std::path::PathBuf;
@@ -217,6 +217,16 @@ fn a_streamed_file_takes_no_memory() {
     let output = with_little_memory(&["call", "--stream", &addr, "echo", &file.arg()]);
     assert_gives(&output, b"ok");
     assert!(peer.join().unwrap() > LEN);
+}
+
+/// One message of Gotalk becomes as many of the WebSocket as it takes.
+#[test]
+fn a_long_payload_goes_over_a_websocket() {
+    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
+    for len in [1 << 20, (1 << 20) + 1, 8 << 20] {
+        let file = Temporary::new("websocket", &bytes(len));
+        assert_gives(&output(&["call", &server.addr, "echo", &file.arg()]), &bytes(len));
+    }
 }
 
 /// What is longer than a message can be is refused before anything is read or sent.

@@ -343,6 +343,17 @@ fn a_payload_too_long_to_be_kept_comes_through_in_pieces() {
     raw.hears(BINARY, "hi");
 }
 
+/// A frame is in memory until it is complete, so the head of a long one is the end.
+#[test]
+fn a_websocket_frame_that_is_too_long_is_not_read() {
+    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
+    let mut raw = Raw::connect(&server.addr);
+    raw.hears(BINARY, "01");
+    raw.0.say([BINARY, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]); // 2 MiB
+    let line = server.lines.recv_timeout(HANG).unwrap();
+    assert!(line.contains("too long"), "{line}");
+}
+
 /// A serial line in software, and the paths of its ends; `None` where there is none to be
 /// had. What comes into one end comes out at the other, and is told.
 #[cfg(target_os = "linux")]
