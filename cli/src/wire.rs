@@ -91,9 +91,10 @@ pub(crate) struct Link<const N: usize = OUT> {
     start: Instant,
     /// The time since then.
     pub(crate) now: u64,
-    /// The first `len` bytes are to be sent.
+    /// The first `len` bytes were written, and the first `gone` of them have been sent.
     buffer: Vec<u8>,
     len: usize,
+    gone: usize,
     /// The bytes of an announced payload that are still to be written.
     owed: u32,
 }
@@ -103,7 +104,7 @@ impl<const N: usize> Link<N> {
         let mut session = Session::new(settings);
         session.set_clock(0, unix_time());
         let (retry_ms, start) = (settings.retry_after_ms, Instant::now());
-        Self { session, retry_ms, start, now: 0, buffer: Vec::new(), len: 0, owed: 0 }
+        Self { session, retry_ms, start, now: 0, buffer: Vec::new(), len: 0, gone: 0, owed: 0 }
     }
 
     /// Says another version than the session's.
@@ -113,12 +114,16 @@ impl<const N: usize> Link<N> {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.len >= FULL
+        self.unsent().len() >= FULL
     }
 
     /// Whether the peer has been sent all that was written.
     pub(crate) fn is_sent(&self) -> bool {
-        self.len == 0
+        self.unsent().is_empty()
+    }
+
+    fn unsent(&self) -> &[u8] {
+        &self.buffer[self.gone..self.len]
     }
 
     /// Lets the session write. `None`: it will not, because the request or the conversation
@@ -200,13 +205,12 @@ impl<const N: usize> Link<N> {
 
     /// Sends what the peer takes now, and says whether it took something.
     async fn flush(&mut self, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<bool> {
-        if self.len == 0 {
+        if self.is_sent() {
             return Ok(false);
         }
         let mut writer = Pin::new(writer);
-        let unsent = &self.buffer[..self.len];
         let Poll::Ready(sent) =
-            poll_fn(|cx| Poll::Ready(writer.as_mut().poll_write(cx, unsent))).await
+            poll_fn(|cx| Poll::Ready(writer.as_mut().poll_write(cx, self.unsent()))).await
         else {
             return Ok(false);
         };
@@ -215,8 +219,14 @@ impl<const N: usize> Link<N> {
     }
 
     fn sent(&mut self, len: usize) {
-        self.buffer.copy_within(len..self.len, 0);
-        self.len -= len;
+        self.gone += len;
+        // What is left is moved only if it is no more than what has gone: a long payload goes
+        // in many writes.
+        if self.unsent().len() <= self.gone {
+            self.buffer.copy_within(self.gone..self.len, 0);
+            self.len -= self.gone;
+            self.gone = 0;
+        }
         if self.len == 0 && self.buffer.len() > 4096 {
             self.buffer = Vec::new();
         }
@@ -266,20 +276,20 @@ pub(crate) async fn converse<const N: usize>(
         let begun = parser.finish().is_err();
         let silence = if begun { limits.silence.min(limits.idle) } else { limits.idle };
         let silent = heard.saturating_add(silence);
-        let unread = if link.len > 0 { taken.saturating_add(limits.unread) } else { NEVER };
+        let unread = if link.is_sent() { NEVER } else { taken.saturating_add(limits.unread) };
         let until = (link.start + ms(due.min(silent).min(unread).min(YEARS))).into();
         if timer.deadline() != until {
             timer.as_mut().reset(until);
         }
         let mut input = Vec::new();
         tokio::select! {
-            read = read(&mut reader), if link.len < limits.waiting && app.takes_more() => {
+            read = read(&mut reader), if link.unsent().len() < limits.waiting && app.takes_more() => {
                 input = read?;
                 if input.is_empty() {
                     return Err(parser.finish().map_or_else(End::Protocol, |()| End::Closed));
                 }
             }
-            sent = writer.write(&link.buffer[..link.len]), if link.len > 0 => {
+            sent = writer.write(link.unsent()), if !link.is_sent() => {
                 link.sent(sent?);
                 taken = link.now;
             }
@@ -287,7 +297,7 @@ pub(crate) async fn converse<const N: usize>(
             () = &mut timer => {}
         }
         link.now = link.start.elapsed().as_millis() as u64;
-        if link.len == 0 {
+        if link.is_sent() {
             taken = link.now;
         }
         let nobody_listens = !app.takes_more();
@@ -346,7 +356,7 @@ pub(crate) async fn see_off<const N: usize>(
         link.session.close(code);
         link.send(|session, now, writer| session.poll(now, writer));
     }
-    let rest = timeout(ms(limits.unread), stream.write_all(&link.buffer[..link.len])).await;
+    let rest = timeout(ms(limits.unread), stream.write_all(link.unsent())).await;
     if limits.says_goodbye {
         return; // nothing shows that the peer has closed
     }
