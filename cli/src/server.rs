@@ -99,11 +99,12 @@ async fn accept(listener: &mut Listener, shared: &Shared) -> Option<(Accepted, S
 async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Shared>) {
     let limits = shared.limits.clone();
     let silence = Duration::from_millis(limits.silence);
-    let opened = timeout(silence, accepted.open()).await;
+    // In a box, so that it is gone when the connection is open.
+    let opened = Box::pin(timeout(silence, accepted.open())).await;
     let mut stream = match opened.unwrap_or_else(|elapsed| Err(elapsed.into())) {
         Ok(Opened::Stream(stream)) => stream,
         Ok(Opened::Page(page)) => {
-            if let Err(error) = page.send(&limits).await {
+            if let Err(error) = Box::pin(page.send(&limits)).await {
                 shared.log.tell(&Line::Closed { peer: &peer, why: &error });
             }
             return;

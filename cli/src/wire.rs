@@ -199,7 +199,7 @@ impl<const N: usize> Link<N> {
     fn make_room(&mut self, needed: usize) {
         let needed = self.len + needed;
         if needed > self.buffer.len() {
-            self.buffer.resize(needed.next_power_of_two().max(512), 0);
+            self.buffer.resize(needed.next_power_of_two().max(64), 0);
         }
     }
 
@@ -227,7 +227,7 @@ impl<const N: usize> Link<N> {
             self.len -= self.gone;
             self.gone = 0;
         }
-        if self.len == 0 && self.buffer.len() > 4096 {
+        if self.len == 0 && self.buffer.len() > 512 {
             self.buffer = Vec::new();
         }
     }
