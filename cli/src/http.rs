@@ -112,6 +112,8 @@ pub(crate) enum Status {
     /// A folder whose path does not end with a slash.
     Moved(String),
     NotFound,
+    /// It is there, and cannot be opened now.
+    Busy,
     /// There is a WebSocket only.
     Upgrade,
     /// It is wanted, but not as RFC 6455 has it.
@@ -152,6 +154,10 @@ impl Page {
                 ("301 Moved Permanently", location, "it is a folder".to_owned())
             }
             Status::NotFound => ("404 Not Found", String::new(), "no such path".to_owned()),
+            Status::Busy => {
+                let text = "the file cannot be opened now".to_owned();
+                ("503 Service Unavailable", String::new(), text)
+            }
             Status::Upgrade => {
                 let upgrade = "Upgrade: websocket\r\n".to_owned();
                 ("426 Upgrade Required", upgrade, "this is a WebSocket of Gotalk".to_owned())
@@ -250,6 +256,12 @@ async fn find(target: &str, site: &Site) -> Result<Found, Status> {
     let kind = kind(&at);
     match File::open(at).await {
         Ok(file) => Ok(Found { file, len: metadata.len(), kind }),
+        // As when descriptors are out.
+        Err(error)
+            if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
+        {
+            Err(Status::Busy)
+        }
         Err(_) => Err(nothing),
     }
 }

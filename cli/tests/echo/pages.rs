@@ -246,6 +246,28 @@ fn requests_that_are_none_get_an_answer() {
     assert_eq!(site.gets("/").status, 200);
 }
 
+/// Nobody is to take that for a file that is not there.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_may_not_be_had_for_want_of_descriptors() {
+    let folder = Folder::new("descriptors");
+    let line = "ulimit -n 15; exec \"$@\"";
+    let mut sh = std::process::Command::new("sh");
+    sh.args(["-c", line, "sh", env!("CARGO_BIN_EXE_gotalk"), "serve", "--static"]);
+    let process = Process::start({
+        sh.arg(folder.inner()).arg("ws://127.0.0.1:0/gotalk/");
+        sh
+    });
+    let host = process.addr.strip_prefix("ws://").unwrap().split('/').next().unwrap();
+    let mut peers: Vec<_> = (0..20).map(|_| Peer::new(TcpStream::connect(host).unwrap())).collect();
+    let line = process.lines.recv_timeout(HANG).unwrap();
+    assert!(line.starts_with("not accepted: "), "{line}");
+    peers[0].say("GET /index.html HTTP/1.1\r\n\r\n");
+    let mut all = Vec::new();
+    peers[0].0.read_to_end(&mut all).unwrap();
+    assert_eq!(answer(&all).status, 503);
+}
+
 /// It says so in time, and goes.
 #[test]
 fn a_client_that_says_nothing_is_left() {
