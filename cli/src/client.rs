@@ -138,7 +138,7 @@ pub(crate) async fn call(
         request,
         asked: Asked::At(0),
         patience: limits.patience,
-        until: until.map_or(NEVER, |until| until.as_millis() as u64),
+        until: until.map_or(NEVER, wire::in_ms),
         retries: limits.retries,
         progress: 0,
         takes: Takes::Nothing,

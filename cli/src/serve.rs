@@ -71,7 +71,7 @@ fn limits(args: &Serve) -> Limits {
     let mut limits = Limits {
         requests: args.limit,
         connections: args.max_connections,
-        idle: args.silence.map_or(wire::NEVER, |time| time.as_millis() as u64),
+        idle: args.silence.map_or(wire::NEVER, wire::in_ms),
         version: args.speak,
         says_goodbye: args.address.is_serial(),
         ..Limits::default()

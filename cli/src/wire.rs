@@ -378,6 +378,11 @@ pub(crate) async fn hang_up(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), 
     }
 }
 
+/// A time that does not fit does not come.
+pub(crate) fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(NEVER)
+}
+
 fn ms(time: u64) -> Duration {
     Duration::from_millis(time)
 }

@@ -114,11 +114,11 @@ pub(crate) struct Serve {
     /// How many connections may be open at once: 1 to 1,000,000; others are told, and closed
     #[arg(long, value_name = "N", default_value_t = 2000, value_parser = count(1, 1_000_000))]
     pub(crate) max_connections: usize,
-    /// How many single requests may wait for their answer, on each connection
+    /// How many single requests may wait for their answer, on each connection: 0 to 128
     ///
-    /// More get a retry result, or over WebSocket an error result: gotalk.js closes the
-    /// connection on a retry result.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    /// With streamed requests there are 128 at most. More get a retry result, or over
+    /// WebSocket an error result: gotalk.js closes the connection on a retry result.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count(0, 128))]
     pub(crate) limit: usize,
     /// How many streamed requests may be open, on each connection: 0 to 64; 0 takes none
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=64))]

@@ -51,6 +51,14 @@ fn the_limits_of_a_server_can_be_set() {
     peer.say("01");
     assert_eq!(peer.hears_to_the_end(), "01f00000003");
 
+    // What does not fit a clock is far away. A remainder of it, 384 ms, would be over before.
+    let forever = "18446744073709552";
+    let (server, mut peer) = serving(&["--silence", forever, "--limit", "128"]);
+    peer.say("01r0001004slow00000003900");
+    peer.hears("01R000100000003900");
+    let called = output(&["call", "--timeout", forever, &server.addr, "slow", "900"]);
+    assert_eq!(called.status.code(), Some(0), "{called:?}");
+
     let (server, mut peer) = serving(&["--speak", "02"]);
     peer.hears("02");
     let called = output(&["call", &server.addr, "echo", "hi"]);
@@ -59,6 +67,7 @@ fn the_limits_of_a_server_can_be_set() {
 
     for wrong in [
         ["--limit", "x"],
+        ["--limit", "129"],
         ["--streams", "65"],
         ["--silence", "0"],
         ["--speak", "1"],
