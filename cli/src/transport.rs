@@ -321,6 +321,16 @@ impl AsyncWrite for Standard {
     }
 }
 
+/// Whether the program was told to go on when its terminal is closed, as by `nohup`. Where that
+/// cannot be seen, the signal is left to the system.
+#[cfg(unix)]
+fn outlives_its_terminal() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_none_or(|mask| mask & 1 != 0)
+}
+
 /// Waits until the program is to end, and gives the exit code for that.
 pub(crate) async fn interrupted() -> u8 {
     #[cfg(unix)]
@@ -332,7 +342,16 @@ pub(crate) async fn interrupted() -> u8 {
                 Err(_) => std::future::pending().await,
             }
         };
+        // Before a handler takes its place.
+        let stays = outlives_its_terminal();
+        let hang_up = async {
+            match signal(SignalKind::hangup()) {
+                Ok(mut signal) => signal.recv().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            _ = hang_up, if !stays => 128 + 1,
             Ok(()) = tokio::signal::ctrl_c() => 128 + 2,
             _ = terminate => 128 + 15,
             else => std::future::pending().await,

@@ -56,8 +56,8 @@ Exit codes:
   64  wrong use
   66  the payload cannot be read
   74  the result cannot be written
-  130, 143
-      interrupted, terminated: with --handle when its commands have been killed, with
+  129, 130, 143
+      its terminal is closed (on Linux), interrupted, terminated: with --handle when its commands have been killed, with
       --repeat when the summary has told what was seen until then
 With --repeat it is the highest code of all requests.")
 )]

@@ -39,8 +39,8 @@ Exit codes:
    3  not listened or not connected
   64  wrong use
   74  the output or the recording cannot be written
-  130, 143
-      interrupted, terminated")
+  129, 130, 143
+      its terminal is closed (on Linux, and not with `nohup`), interrupted, terminated")
 )]
 pub(crate) struct Relay {
     /// Print one JSON object a line, and where it listens as one too

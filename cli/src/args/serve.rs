@@ -87,9 +87,9 @@ Exit codes:
    0  the standard input has ended
    3  the address cannot be listened on, or the folder cannot be read
   64  wrong use
-  130, 143
-      interrupted, terminated: commands have been killed, a socket in the file system has
-      been removed")
+  129, 130, 143
+      its terminal is closed (on Linux, and not with `nohup`), interrupted, terminated:
+      commands have been killed, a socket in the file system has been removed")
 )]
 pub(crate) struct Serve {
     /// Start COMMAND for requests for the operation OP. Can be repeated

@@ -313,6 +313,37 @@ fn commands_die_with_the_server() {
     }
 }
 
+/// Its terminal is closed: nobody would be there to end the commands.
+#[test]
+#[cfg(target_os = "linux")]
+fn commands_die_with_the_terminal_unless_the_server_is_to_go_on() {
+    let hang_up = |server: &Process| {
+        let args = ["-s", "HUP", &server.child.id().to_string()];
+        assert!(std::process::Command::new("kill").args(args).status().unwrap().success());
+    };
+    // `env` gives the signal its usual meaning, whatever it has for these tests.
+    let start = |runner: &[&str]| {
+        let mut command = std::process::Command::new(runner[0]);
+        command.args(&runner[1..]).arg(env!("CARGO_BIN_EXE_gotalk"));
+        Process::start({
+            command.args(["serve", "127.0.0.1:0", "--exec", FAMILY, "--exec", "cat=cat"]);
+            command
+        })
+    };
+    let mut server = start(&["env", "--default-signal=HUP"]);
+    let mut peer = ready(&server);
+    peer.say(START);
+    let family = hears_processes(&mut peer);
+    hang_up(&server);
+    assert_eq!(server.child.wait().unwrap().code(), Some(129));
+    are_gone(&family);
+
+    let server = start(&["nohup"]);
+    let mut peer = ready(&server);
+    hang_up(&server);
+    answers(&mut peer, "cat", b"x", ('R', "x"));
+}
+
 /// It stops the reading of its connection, and nobody else's.
 #[test]
 fn a_command_that_takes_nothing_stops_its_connection_alone() {
