@@ -66,6 +66,7 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
         Some(path) if !args.keep_open => Some(recorder(path)?),
         _ => None,
     };
+    transport::end_when_interrupted();
     // One for all of it, so that no signal is lost between two conversations.
     let mut interrupted = pin!(transport::interrupted());
     let listened = tokio::select! {

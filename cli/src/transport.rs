@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, Stdin, Stdout};
@@ -319,6 +319,18 @@ impl AsyncWrite for Standard {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
     }
+}
+
+/// Sees to it that the program ends when it is interrupted, also if it waits for somebody to
+/// take its output and so does not hear of it. By itself it has a second for its end.
+pub(crate) fn end_when_interrupted() {
+    std::thread::spawn(|| {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() {
+            let code = runtime.block_on(interrupted());
+            std::thread::sleep(Duration::from_secs(1));
+            std::process::exit(code.into());
+        }
+    });
 }
 
 /// Whether the program was told to go on when its terminal is closed, as by `nohup`. Where that

@@ -464,6 +464,32 @@ fn a_serial_line_is_there_for_the_next_client() {
     assert_eq!((code, shown.matches("\nsummary:\n").count()), (Some(143), 3), "{shown}");
 }
 
+/// As in a pipe to a pager. Then it does not hear of anything else.
+#[test]
+#[cfg(unix)]
+fn it_can_be_interrupted_while_nobody_takes_its_output() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut relay = Program::relay(&["127.0.0.1:0", &server.local_addr().unwrap().to_string()]);
+    let mut client = TcpStream::connect(&relay.addr).unwrap();
+    let mut accepted = server.accept().unwrap().0;
+    thread::spawn(move || std::io::copy(&mut accepted, &mut std::io::sink()));
+    client.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    client.write_all(b"01").unwrap();
+    while client.write_all(&b"n003log00000000".repeat(1000)).is_ok() {}
+    let mut child = relay.child.take().unwrap();
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    let (sender, ended) = mpsc::channel();
+    let id = child.id().to_string();
+    let out = child.stdout.take(); // stays open, and is not read
+    thread::spawn(move || sender.send(child.wait().unwrap().code()));
+    let Ok(code) = ended.recv_timeout(HANG) else {
+        let _ = Command::new("kill").args(["-KILL", &id]).status();
+        panic!("it goes on");
+    };
+    assert_eq!(code, Some(143));
+    drop(out);
+}
+
 #[test]
 fn what_cannot_be_done_is_told() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

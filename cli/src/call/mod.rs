@@ -75,6 +75,9 @@ pub(crate) fn run(args: &Call) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return no_answer(args, format_args!("{}: {error}", args.address)),
     };
+    if args.repeat.is_some() || !args.handle.is_empty() {
+        transport::end_when_interrupted();
+    }
     let code = runtime.block_on(async {
         match (args.repeat, request.body) {
             (Some(requests), Body::Single(payload)) => load::load(args, payload, requests).await,
