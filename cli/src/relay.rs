@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -138,7 +138,29 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
 }
 
 fn recorder(path: &Path) -> io::Result<Recorder<Box<dyn Write>>> {
-    Recorder::new(Box::new(io::BufWriter::new(File::create(path)?)))
+    let named = |error| named(path, &error);
+    let file = io::BufWriter::new(File::create(path).map_err(named)?);
+    Recorder::new(Box::new(Recording { file, path: path.to_owned() }))
+}
+
+/// Its errors tell that it is not the output that cannot be written.
+struct Recording {
+    file: io::BufWriter<File>,
+    path: PathBuf,
+}
+
+impl Write for Recording {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| named(&self.path, &error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush().map_err(|error| named(&self.path, &error))
+    }
+}
+
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
 }
 
 /// A client that has come, and the server that it is connected to.

@@ -502,7 +502,9 @@ fn what_cannot_be_done_is_told() {
         (&["relay", "-", "127.0.0.1:0"], 3, "127.0.0.1:0: "),
         (&["relay", "-", "-"], 64, "only one end can be the standard input"),
         (&["relay", "-"], 64, "TARGET"),
-        (&["relay", "--record", "/no/such/place", "-", &at], 74, "gotalk: cannot write: "),
+        (&["relay", "--record", "/no/such/place", "-", &at], 74, "cannot write: /no/such/place: "),
+        #[cfg(target_os = "linux")]
+        (&["relay", "--record", "/dev/full", "-", &at], 74, "cannot write: /dev/full: "),
     ] {
         let told = output(args);
         let why_not = text(&told.stderr);
