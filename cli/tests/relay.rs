@@ -311,18 +311,25 @@ fn the_standard_input_and_output_are_an_end_too() {
     assert_eq!(ended.status.code(), Some(0));
 }
 
-/// A client that closes is a goodbye on a line that never hangs up.
+/// A device, and the address of its line, which hangs up when the last is dropped.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_serial_line_is_told_the_end() {
+fn serial_line() -> Option<(serial2::SerialPort, String, std::os::fd::OwnedFd)> {
     use std::os::fd::{AsRawFd, OwnedFd};
     let Ok((mut device, line)) = serial2::SerialPort::pair() else {
         eprintln!("no terminal is to be had: not tried");
-        return;
+        return None;
     };
     device.set_read_timeout(HANG).unwrap();
     let line = OwnedFd::from(line);
     let at = format!("serial:/proc/{}/fd/{}", std::process::id(), line.as_raw_fd());
+    Some((device, at, line))
+}
+
+/// A client that closes is a goodbye on a line that never hangs up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_is_told_the_end() {
+    let Some((mut device, at, _line)) = serial_line() else { return };
     let relay = Program::relay(&["127.0.0.1:0", &at]);
     let mut client = connect(&relay.addr);
     client.write_all(b"01").unwrap();
@@ -441,14 +448,7 @@ fn what_cannot_be_passed_on_does_not_end_it() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_serial_line_is_there_for_the_next_client() {
-    use std::os::fd::{AsRawFd, OwnedFd};
-    let Ok((mut device, line)) = serial2::SerialPort::pair() else {
-        eprintln!("no terminal is to be had: not tried");
-        return;
-    };
-    device.set_read_timeout(HANG).unwrap();
-    let line = OwnedFd::from(line);
-    let at = format!("serial:/proc/{}/fd/{}", std::process::id(), line.as_raw_fd());
+    let Some((mut device, at, _line)) = serial_line() else { return };
     let relay = Program::relay(&["-k", "ws://127.0.0.1:0/gotalk/", &at]);
     for _ in 0..3 {
         let addr = relay.addr.clone();
