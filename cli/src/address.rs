@@ -43,6 +43,11 @@ impl Address {
         !matches!(self, Self::Standard | Self::Serial { .. })
     }
 
+    /// Whether who has closed this may still wait for answers.
+    pub(crate) fn closes_by_halves(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Unix(_) | Self::Standard)
+    }
+
     /// Where to connect: where there is no host, it is this machine.
     pub(crate) fn to_connect(&self) -> Self {
         let mut address = self.clone();

@@ -19,14 +19,13 @@ pub(crate) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// In the words of curl: `@FILE` is a file, `-` the standard input.
+    /// In the words of curl: `@FILE` is a file, `-` the standard input, and so is `@-`.
     pub(crate) fn of(text: &'a OsStr) -> Self {
         let bytes = text.as_encoded_bytes();
-        match bytes.strip_prefix(b"@").and_then(path) {
-            Some(path) => Self::File(path),
-            None if bytes == b"-" => Self::Input,
-            None => Self::Bytes(bytes),
+        if matches!(bytes, b"-" | b"@-") {
+            return Self::Input;
         }
+        bytes.strip_prefix(b"@").and_then(path).map_or(Self::Bytes(bytes), Self::File)
     }
 
     /// All of it, unless that is more than a message can have.

@@ -25,10 +25,18 @@ const LINES: usize = 100;
 
 /// What there is at a port.
 pub(crate) struct Site {
-    /// Of the WebSocket, and what may stand behind a `?`.
+    /// Of the WebSocket.
     pub(crate) path: String,
     /// The files, if there are any. It is absolute, and no link.
     pub(crate) folder: Option<PathBuf>,
+}
+
+impl Site {
+    /// Whether a client that asks for this wants the WebSocket. It may say more behind a `?`.
+    pub(crate) fn is_at(&self, target: &str) -> bool {
+        let rest = target.strip_prefix(&*self.path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
+    }
 }
 
 /// The start of what a client says.
@@ -222,7 +230,7 @@ struct Found {
 
 /// Looks for what a client asks for.
 async fn find(target: &str, site: &Site) -> Result<Found, Status> {
-    let nothing = if target == site.path { Status::Upgrade } else { Status::NotFound };
+    let nothing = if site.is_at(target) { Status::Upgrade } else { Status::NotFound };
     let path = target.split_once('?').map_or(target, |(path, _)| path);
     let parts = path.strip_prefix('/').ok_or(Status::Bad)?;
     let Some(folder) = &site.folder else { return Err(nothing) };

@@ -236,7 +236,7 @@ async fn relay(
     tokio::select! {
         ended = &mut requests => {
             let _to_server = ended?;
-            if target.hangs_up() {
+            if target.hangs_up() && listened.closes_by_halves() {
                 answers.await?;
             } else if !is_over(is_line, passing) {
                 timeout(LAST_WORDS, answers).await.map_or(Ok(()), |ended| ended.map(drop))?;

@@ -102,7 +102,7 @@ impl Accepted {
             return Ok(Opened::Page(start.answer(stream, &site).await));
         }
         let (head, rest) = start.split();
-        let refusal = if start.target == site.path {
+        let refusal = if site.is_at(&start.target) {
             match websocket::response(head) {
                 Ok(response) => {
                     stream.write_all(&response).await?;

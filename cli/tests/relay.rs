@@ -444,6 +444,25 @@ fn what_cannot_be_passed_on_does_not_end_it() {
     assert_eq!(of_type("summary").count(), 2, "{shown}");
 }
 
+/// Who has closed a WebSocket waits for nothing, whatever the target does.
+#[cfg(unix)]
+#[test]
+fn a_page_that_has_gone_holds_up_nobody() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let relay = Program::relay(&["-k", "ws://127.0.0.1:0/", &at]);
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let addr = relay.addr.clone();
+        let call = thread::spawn(move || output(&["call", &addr, "echo", "hi"]));
+        let (mut server, _) = server.accept().unwrap();
+        hears(&mut server, b"01r0000004echo00000002hi");
+        server.write_all(b"01R000000000002hi").unwrap();
+        assert_eq!(text(&call.join().unwrap().stdout), "hi");
+        kept.push(server); // which never closes
+    }
+}
+
 /// A page that is loaded again, and a line that never hangs up.
 #[cfg(target_os = "linux")]
 #[test]

@@ -143,7 +143,7 @@ pub(crate) struct Call {
     /// The name of the operation, or of the notification
     #[arg(value_name = "OPERATION")]
     pub(crate) op: String,
-    /// What to send, for many servers JSON; `@FILE` a file, `-` the standard input
+    /// What to send, for many servers JSON; `@FILE` a file, `-` or `@-` the standard input
     ///
     /// Nothing is sent without it. What begins with `@`, or is `-`, can be sent from a file
     /// or the standard input.

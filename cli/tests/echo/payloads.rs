@@ -67,9 +67,11 @@ fn a_payload_comes_from_anywhere() {
         let file = Temporary::new("anywhere", &payload);
         for options in [["call"].as_slice(), &["call", "--stream"]] {
             let file = file.arg();
-            let [file, input] = [&file, "-"].map(|last| [options, &[addr, "echo", last]].concat());
+            let [file, input, too] =
+                [&file, "-", "@-"].map(|last| [options, &[addr, "echo", last]].concat());
             assert_gives(&output(&file), &payload);
             assert_gives(&with_input(&input, &payload), &payload);
+            assert_gives(&with_input(&too, &payload), &payload);
         }
     }
     let file = Temporary::new("note", b"hi");

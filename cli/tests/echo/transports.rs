@@ -181,13 +181,16 @@ fn a_websocket_carries() {
     assert!(server.addr.starts_with("ws://127.0.0.1:"), "{}", server.addr);
     assert!(server.addr.ends_with("/gotalk"), "{}", server.addr);
     carries(&server);
-    let elsewhere = server.addr.replace("/gotalk", "/other");
-    let told = output(&["call", &elsewhere, "echo", ""]);
-    assert_eq!(told.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&told.stderr).contains("404"), "{told:?}");
+    let with_more = format!("{}?token=1", server.addr);
+    assert_eq!(output(&["call", &with_more, "echo", "hi"]).stdout, b"hi");
+    for elsewhere in ["/other", "/gotalks", "/gotalk/?", "/"] {
+        let elsewhere = server.addr.replace("/gotalk", elsewhere);
+        let told = output(&["call", &elsewhere, "echo", ""]);
+        assert_eq!(told.status.code(), Some(3));
+        assert!(String::from_utf8_lossy(&told.stderr).contains("404"), "{told:?}");
+    }
 }
 
-/// Without it, a server of the Go package answers 403.
 /// Who mistakes one for the other is told.
 #[test]
 fn tcp_is_no_websocket() {
@@ -220,6 +223,7 @@ fn a_websocket_gets_no_retry_result() {
     }
 }
 
+/// Without it, a server of the Go package answers 403.
 #[test]
 fn a_websocket_client_says_where_it_comes_from() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
