@@ -1,6 +1,6 @@
 //! The command `gotalk call`, as a process that asks the recorded server.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -28,8 +28,8 @@ pub fn fit(conversation: &Conversation) -> Result<Conversation, &'static str> {
         messages.push(ask);
         return Ok(fit.counted());
     }
-    if messages[0].payload.contains(&0) {
-        return Err("an argument of a command has no NUL");
+    if messages[0].kind == b's' && messages.iter().any(|part| part.payload.contains(&0)) {
+        return Err("an argument of a command has no NUL, and a pipe other parts");
     }
     // With its answer it is over.
     if let Some(last) = fit.server.messages.iter().position(is_last) {
@@ -82,9 +82,15 @@ impl Call {
             _ => {}
         }
         let url = conversation.carrier.url(address);
-        command.args(["--", &url, &text(&messages[0].name)?, &text(&payload)?]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // An argument has no NUL.
+        let is_piped = payload.contains(&0);
+        let argument = if is_piped { "-".to_owned() } else { text(&payload)? };
+        command.args(["--", &url, &text(&messages[0].name)?, &argument]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
+        if let Some(mut input) = child.stdin.take().filter(|_| is_piped) {
+            thread::spawn(move || input.write_all(&payload));
+        }
         let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
         Ok(Self { child, out, err })
     }
