@@ -1,10 +1,16 @@
-//! The command `gotalk`: looks into conversations, serves an echo, makes a call, passes a
-//! conversation on.
+//! The command `gotalk`: looks into conversations, serves commands or an echo, makes calls,
+//! passes conversations on.
 //!
-//! This file joins the parts to the process. `inspect` shows a capture; `client`, which
-//! `call` runs, and `server`, with its `operations`, are two ways of using `wire`, which is a
-//! session over a `transport`, which an `address` stands for; `args` says how all of it is
-//! called.
+//! This file joins the parts to the process. `args` says how all of it is called.
+//!
+//! - `inspect` shows what was captured, and `relay` what it passes on.
+//! - `serve` and `call` make a `server` and a `client` of their arguments. Both are ways of
+//!   using `wire`, which is a session over a `transport`, which an `address` stands for:
+//!   `connect` (TCP), `websocket`, `serial`. `http` gives the files beside a WebSocket.
+//! - `operations` are those that a server has by itself. `command` runs programs that answer
+//!   requests, for both; `exec` names them. `body` is what a request sends.
+//! - `output`, `colors`, `text` and `escape` are for people, `json` and `log` for programs too;
+//!   `man` writes the manual.
 
 mod address;
 mod args;

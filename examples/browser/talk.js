@@ -1,5 +1,5 @@
-// Gotalk in a browser, in about a hundred lines: requests both ways, notifications,
-// heartbeats, and a new connection when one is lost. Copy it and change it.
+// Gotalk in a browser, without a library: requests both ways, notifications, heartbeats, and
+// a new connection when one is lost. Copy it and change it.
 //
 //   const talk = new Talk('ws://127.0.0.1:1234/gotalk/');
 //   talk.operations.hello = (payload) => 'hello ' + text(payload);   // what the server may ask
@@ -11,7 +11,7 @@
 'use strict';
 
 const HEARTBEAT_MS = 20_000; // many servers close after 30 s in which nothing came
-const MOST = 16 << 20; // the longest payload that is taken, in bytes
+const MOST = 16 << 20; // the longest payload and the longest result that are taken, in bytes
 
 // The fields of each type of message. A payload of `size` bytes follows those that have one.
 const FIELDS = {
@@ -31,10 +31,13 @@ const DIGITS = { wait: 8, size: 8, load: 4, time: 8, code: 8 };
 const bytes = (payload) => (typeof payload === 'string' ? new TextEncoder().encode(payload) : payload);
 const text = (payload) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(payload);
 const hex = (number, digits) => number.toString(16).padStart(digits, '0');
-const join = (a, b) => {
-  const joined = new Uint8Array(a.length + b.length);
-  joined.set(a);
-  joined.set(b, a.length);
+const join = (pieces) => {
+  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
+  }
   return joined;
 };
 
@@ -60,8 +63,7 @@ class Talk {
   }
 
   connect() {
-    this.input = new Uint8Array();
-    this.isOpen = false;
+    Object.assign(this, { pieces: [], len: 0, needed: 0, isOpen: false });
     const socket = (this.socket = new WebSocket(this.url));
     socket.binaryType = 'arraybuffer'; // text comes as a string, and is as good
     socket.onopen = () => this.send('01');
@@ -96,7 +98,7 @@ class Talk {
     const id = (this.count++ % 36 ** 4).toString(36).padStart(4, '0');
     this.send('r' + id + this.name(op), payload);
     return new Promise((resolve, reject) => {
-      this.open.set(id, { resolve, reject, result: new Uint8Array() });
+      this.open.set(id, { resolve, reject, parts: [], len: 0 });
     });
   }
 
@@ -123,21 +125,29 @@ class Talk {
     if (payload?.length) this.socket.send(payload);
   }
 
-  // What comes is one stream of bytes: where a WebSocket message ends means nothing.
+  // What comes is one stream of bytes: where a WebSocket message ends means nothing. It is put
+  // together when as much is there as the next message needs.
   read(more) {
-    this.input = join(this.input, more);
+    if (this.reason) return; // it is closing
+    this.pieces.push(more);
+    this.len += more.length;
+    if (this.len < this.needed) return;
+    this.input = join(this.pieces);
     try {
       while (!this.reason && this.next());
     } catch (error) {
       this.close(error.code ?? 2, error.message);
     }
+    this.pieces = [this.input];
+    this.len = this.input.length;
   }
 
   // Takes the version or one message, and says whether it was all there.
   next() {
     let at = 0;
     const take = (len) => {
-      if (at + len > this.input.length) throw null; // caught below: wait for more
+      this.needed = at + len;
+      if (this.needed > this.input.length) throw null; // caught below: wait for more
       return this.input.subarray(at, (at += len));
     };
     const number = (len) => {
@@ -165,7 +175,7 @@ class Talk {
       if (error) throw error;
       return false;
     }
-    this.input = this.input.slice(at);
+    this.input = this.input.subarray(at);
     if (this.isOpen) this.receive(message);
     else this.opened();
     return true;
@@ -189,10 +199,12 @@ class Talk {
         return this.socket.close(1000);
     }
     if (!asked || type === 'p') return; // for nobody: a late answer
-    asked.result = join(asked.result, payload);
+    asked.parts.push(payload);
+    asked.len += payload.length;
+    if (asked.len > MOST) return this.close(0, 'too long');
     if (type === 'S' && payload.length) return; // more will come
     this.open.delete(id);
-    if (type === 'R' || type === 'S') asked.resolve(asked.result);
+    if (type === 'R' || type === 'S') asked.resolve(join(asked.parts));
     else asked.reject(new TalkError(text(payload), wait));
   }
 
@@ -213,7 +225,7 @@ class Talk {
     const head = Uint8Array.from(type + id + wait, (c) => c.charCodeAt(0)); // an id is bytes
     if (this.socket.readyState !== WebSocket.OPEN) return;
     payload = bytes(payload);
-    this.socket.send(join(head, bytes(hex(payload.length, 8))));
+    this.socket.send(join([head, bytes(hex(payload.length, 8))]));
     if (payload.length) this.socket.send(payload);
   }
 }

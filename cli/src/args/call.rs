@@ -57,8 +57,9 @@ Exit codes:
   66  the payload cannot be read
   74  the result cannot be written
   129, 130, 143
-      its terminal is closed (on Linux), interrupted, terminated: with --handle when its commands have been killed, with
-      --repeat when the summary has told what was seen until then
+      its terminal is closed (on Linux), interrupted, terminated: with --handle when its
+      commands have been killed, with --repeat when the summary has told what was seen
+      until then, if all connections were made
 With --repeat it is the highest code of all requests.")
 )]
 pub(crate) struct Call {
@@ -94,10 +95,10 @@ pub(crate) struct Call {
     pub(crate) retry: u32,
     /// Start COMMAND for requests for OP that the server makes meanwhile. Can be repeated
     ///
-    /// As with `gotalk serve --exec`, whose help tells how commands answer: 64 run at once, each
-    /// has 30 seconds for the next sign of its answer. Other requests are refused. The call is
-    /// over with its own result, and what still runs then is killed: a peer that wants an
-    /// answer has to wait for it before it gives the result.
+    /// As with `gotalk serve --exec`, whose help tells how commands answer: 64 run at once,
+    /// and each has 30 seconds for the next sign of its answer. Other requests are refused.
+    /// The call is over with its own result, and what still runs then is killed: a peer that
+    /// wants an answer has to wait for it before it gives the result.
     #[arg(
         verbatim_doc_comment,
         long,

@@ -44,7 +44,7 @@ pub(crate) use inspect::Inspect;
 pub(crate) use relay::Relay;
 pub(crate) use serve::Serve;
 
-/// Look into Gotalk conversations, serve an echo, make a call, pass conversations on
+/// Look into Gotalk conversations, serve commands or an echo, make calls, pass conversations on
 #[derive(Debug, Parser)]
 #[command(
     name = "gotalk",

@@ -118,15 +118,16 @@ pub(crate) struct Serve {
     ///
     /// With streamed requests there are 128 at most. More get a retry result, or over
     /// WebSocket an error result: gotalk.js closes the connection on a retry result.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = count(0, 128))]
+    #[arg(verbatim_doc_comment, long, value_name = "N", default_value_t = 64, value_parser = count(0, 128))]
     pub(crate) limit: usize,
     /// How many streamed requests may be open, on each connection: 0 to 64; 0 takes none
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=64))]
     pub(crate) streams: u16,
     /// How often to send heartbeats: at most every 1,000,000; 0 sends none
     ///
-    /// Clients of the Go package close after 30 seconds in which nothing came.
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = heartbeat)]
+    /// Clients of the Go package close after 30 seconds in which nothing came. On a serial line
+    /// it is always every second.
+    #[arg(verbatim_doc_comment, long, value_name = "SECONDS", default_value = "20", value_parser = heartbeat)]
     pub(crate) heartbeat: Duration,
     /// Close a connection on which nothing comes for so long
     ///
