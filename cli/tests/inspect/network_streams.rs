@@ -168,9 +168,34 @@ fn so_many_connections_are_followed_and_no_more() {
     packets.extend(last.iter().map(|segment| ipv4(segment, PORTS)));
     let output = show_packets(&packets);
     let shown = messages(&output);
-    assert_eq!(shown.len(), 4, "{}", output.out);
+    assert_eq!((shown.len(), output.code), (4, 2), "{}", output.out);
+    for (side, offset) in [("client", 27), ("server", 20)] {
+        let told = format!(
+            "\nconnection 1, {side}: no further than offset {offset}, packet 4102: \
+             no longer followed, to make room\n"
+        );
+        assert!(output.out.contains(&told), "{told}{}", output.out);
+    }
     assert!(output.out.contains("\n5001 other TCP connections: "), "{}", output.out);
     packets.drain(6..1006);
     let output = show_packets(&packets);
-    assert_eq!(messages(&output).len(), 5, "{}", output.out);
+    assert_eq!((messages(&output).len(), output.code), (5, 0), "{}", output.out);
+}
+
+/// What is over takes no room from what goes on.
+#[test]
+fn short_connections_end_no_long_one() {
+    let talk = talk();
+    let (start, end) = talk.segments.split_at(6);
+    let mut packets: Vec<_> = start.iter().map(|segment| ipv4(segment, PORTS)).collect();
+    let mut short = Talk::new([1, 1]);
+    short.say(CLIENT, b"GET / HTTP/1.1\r\n\r\n");
+    let short = short.close();
+    for port in 0..5000 {
+        packets.extend(short.segments.iter().map(|segment| ipv4(segment, [50_000 - port, 80])));
+    }
+    packets.extend(end.iter().map(|segment| ipv4(segment, PORTS)));
+    let output = show_packets(&packets);
+    assert_eq!((messages(&output).len(), output.code), (5, 0), "{}", output.out);
+    assert!(output.out.contains("\n5000 other TCP connections: "), "{}", output.out);
 }

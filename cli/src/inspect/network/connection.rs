@@ -109,6 +109,11 @@ impl Connection {
         segment.from == self.client && self.initial == Some(segment.sequence)
     }
 
+    /// Whether what still comes of it is dropped.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
     /// How many bytes are kept.
     pub(super) fn kept(&self) -> usize {
         let undecided = if let State::Undecided { len, .. } = &self.state { *len } else { 0 };
@@ -123,7 +128,7 @@ impl Connection {
         time: Duration,
         rules: &mut Rules,
     ) -> io::Result<Outcome> {
-        if let State::Over = self.state {
+        if self.is_over() {
             return Ok(Outcome::Nothing);
         }
         let side = if segment.from == self.client { Side::Client } else { Side::Server };
@@ -145,14 +150,25 @@ impl Connection {
         self.goes_on(said, time, is_over, rules)
     }
 
-    /// Ends it, as no more packets come.
-    pub(super) fn finish(&mut self, rules: &mut Rules) -> io::Result<Outcome> {
-        if let State::Over = self.state {
+    /// Ends it: no more packets come, or it makes room for one. Then more may come that is
+    /// not shown, and that is told for each side that has not ended.
+    pub(super) fn finish(
+        &mut self,
+        room_for: Option<u64>,
+        rules: &mut Rules,
+    ) -> io::Result<Outcome> {
+        if self.is_over() {
             return Ok(Outcome::Nothing);
         }
-        let gaps = self.stop().into_iter();
-        let said = gaps.flat_map(|(side, gap)| gap.into_iter().map(move |said| (side, said)));
-        let said = said.collect();
+        let mut said = Vec::new();
+        for (side, stopped) in self.stop() {
+            said.extend(stopped.into_iter().map(|said| (side, said)));
+            if let Some(packet) = room_for {
+                let why = "no longer followed, to make room".to_owned();
+                let gap = Gap { packet, missing: None, why, is_bad_input: false };
+                said.push((side, Said::Gap(gap)));
+            }
+        }
         self.goes_on(said, Duration::ZERO, true, rules)
     }
 

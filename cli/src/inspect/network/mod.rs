@@ -24,8 +24,8 @@ use packet::{Content, Segment};
 use super::timed::worst;
 use super::{CLEAN, Look, Parties, Show, TRUNCATED};
 
-/// How many connections are followed at once. Those that said nothing for longest are ended
-/// to make room.
+/// How many connections are followed at once. To make room, those that are over are forgotten,
+/// and if that is not enough, those that said nothing for longest are ended.
 const MOST_CONNECTIONS: usize = 4096;
 
 /// How many bytes all of them may keep, for what is out of order or not decided.
@@ -129,12 +129,12 @@ impl Network<'_> {
             && let Some(old) = self.connections.get(&key)
             && !old.is_begun_by(segment)
         {
-            self.end(key)?;
+            self.end(key, None)?;
         }
         if !self.connections.contains_key(&key) {
             let Some(connection) = Connection::begin(segment, packet, time) else { return Ok(()) };
             if self.connections.len() >= MOST_CONNECTIONS {
-                self.make_room()?;
+                self.make_room(packet)?;
             }
             self.connections.insert(key, connection);
         }
@@ -147,25 +147,31 @@ impl Network<'_> {
             self.tell(outcome, &parties)?;
         }
         if self.kept > MOST_KEPT {
-            self.make_room()?;
+            self.make_room(packet)?;
         }
         Ok(())
     }
 
-    /// Ends half of the connections: those that were silent longest.
-    fn make_room(&mut self) -> io::Result<()> {
+    /// Forgets what is over, which keeps no bytes. If that is not enough, it ends half of the
+    /// others: those that were silent longest.
+    fn make_room(&mut self, packet: u64) -> io::Result<()> {
+        self.connections.retain(|_, it| !it.is_over());
+        if self.connections.len() < MOST_CONNECTIONS && self.kept <= MOST_KEPT {
+            return Ok(());
+        }
         let mut ages: Vec<_> = self.connections.iter().map(|(key, it)| (it.last, *key)).collect();
         ages.sort();
         for (_, key) in ages.into_iter().take(self.connections.len().div_ceil(2)) {
-            self.end(key)?;
+            self.end(key, Some(packet))?;
         }
         Ok(())
     }
 
-    fn end(&mut self, key: [SocketAddr; 2]) -> io::Result<()> {
+    /// Ends a connection; `room_for` is the packet that needs its room, if one does.
+    fn end(&mut self, key: [SocketAddr; 2], room_for: Option<u64>) -> io::Result<()> {
         let Some(mut connection) = self.connections.remove(&key) else { return Ok(()) };
         self.kept -= connection.kept();
-        let outcome = connection.finish(&mut self.rules)?;
+        let outcome = connection.finish(room_for, &mut self.rules)?;
         self.tell(outcome, &connection.parties)
     }
 
@@ -199,7 +205,7 @@ impl Network<'_> {
         let mut keys: Vec<_> = self.connections.iter().map(|(key, it)| (it.first, *key)).collect();
         keys.sort();
         for (_, key) in keys {
-            self.end(key)?;
+            self.end(key, None)?;
         }
         self.rest.shown = self.rules.shown;
         if self.rest.cut.is_some() {
