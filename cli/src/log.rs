@@ -1,4 +1,4 @@
-//! What `serve` has to tell, a line each: for people, or as JSON.
+//! What `serve` has to tell, and where `relay` listens, a line each: for people, or as JSON.
 
 use std::io;
 use std::sync::mpsc::SyncSender;
@@ -38,6 +38,10 @@ pub(crate) enum Line<'a> {
 }
 
 impl Line<'_> {
+    pub(crate) fn line(&self, is_json: bool) -> String {
+        if is_json { self.json() } else { self.text() }
+    }
+
     fn text(&self) -> String {
         match self {
             Self::Listening(address) => (*address).to_owned(),
@@ -115,7 +119,6 @@ impl Log {
     }
 
     pub(crate) fn tell(&self, line: &Line<'_>) {
-        let line = if self.is_json { line.json() } else { line.text() };
-        let _ = self.lines.try_send(line);
+        let _ = self.lines.try_send(line.line(self.is_json));
     }
 }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::error::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -20,7 +20,7 @@ use crate::address::Address;
 use crate::args::Relay as Args;
 use crate::colors;
 use crate::inspect::{Handshake, Look, Parties, Recorder, Side, Timed};
-use crate::json::Object;
+use crate::log::Line;
 use crate::output::{self, tell};
 use crate::serial::GOODBYE;
 use crate::transport::{self, Listener, Stream};
@@ -62,8 +62,9 @@ pub(crate) fn run(args: &Args) -> u8 {
 
 /// Fails if there is no writing.
 async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8> {
-    let mut recorder = match &args.record {
-        Some(path) if !args.keep_open => Some(recorder(path)?),
+    // That it cannot be written is to be known before a client comes.
+    let mut recording = match &args.record {
+        Some(path) if !args.keep_open => Some(Recording::create(path)?),
         _ => None,
     };
     transport::end_when_interrupted();
@@ -77,20 +78,14 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
         Ok(listened) => listened,
         Err(error) => return Ok(failed(format_args!("{}: {error}", args.listen))),
     };
-    if args.json {
-        let mut object = Object::new("listening");
-        object.set("address", local.to_string());
-        tell(format_args!("{}", object.line()));
-    } else {
-        tell(format_args!("{local}"));
-    }
+    tell(format_args!("{}", Line::Listening(&local.to_string()).line(args.json)));
     let mut number = 0;
     loop {
         let ends = tokio::select! {
             ends = ends(&mut listener, args) => ends,
             code = &mut interrupted => return Ok(code),
         };
-        let Ends { client, server, peer, start } = match ends {
+        let Ends { client, server, peer, start, since_1970 } = match ends {
             Ok(ends) => ends,
             Err((address, error)) => {
                 let code = failed(format_args!("{address}: {error}"));
@@ -110,17 +105,18 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
             if let Some(path) = &args.record {
                 let mut path = path.clone().into_os_string();
                 path.push(format!(".{number}"));
-                recorder = Some(self::recorder(path.as_ref())?);
+                recording = Some(Recording::create(path.as_ref())?);
             }
         }
         let screen = Timed::new(look, Handshake::Expected);
         match number {
             0 => screen.heading(out)?,
             number => {
-                screen.connection(out, number, &Parties::now(peer, args.target.to_string()))?
+                let parties = Parties::new(peer, args.target.to_string(), since_1970);
+                screen.connection(out, number, &parties)?;
             }
         }
-        let recorder = recorder.take();
+        let recorder = recording.take().map(|file| Recorder::new(file, since_1970)).transpose()?;
         let passing = RefCell::new(Passing { screen, out, recorder, start });
         let stopped = tokio::select! {
             passed = relay((client, &args.listen), (server, &args.target), &passing) => {
@@ -137,16 +133,17 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
     }
 }
 
-fn recorder(path: &Path) -> io::Result<Recorder<Box<dyn Write>>> {
-    let named = |error| named(path, &error);
-    let file = io::BufWriter::new(File::create(path).map_err(named)?);
-    Recorder::new(Box::new(Recording { file, path: path.to_owned() }))
-}
-
 /// Its errors tell that it is not the output that cannot be written.
 struct Recording {
     file: io::BufWriter<File>,
     path: PathBuf,
+}
+
+impl Recording {
+    fn create(path: &Path) -> io::Result<Self> {
+        let file = File::create(path).map_err(|error| named(path, &error))?;
+        Ok(Self { file: io::BufWriter::new(file), path: path.to_owned() })
+    }
 }
 
 impl Write for Recording {
@@ -168,7 +165,9 @@ struct Ends {
     client: Stream,
     server: Stream,
     peer: String,
+    /// When the client came, by both clocks.
     start: Instant,
+    since_1970: Duration,
 }
 
 /// Waits for the next client. Those who come meanwhile wait where they are: they have a
@@ -182,15 +181,16 @@ async fn ends<'a>(
     let opened = timeout(CONNECT, async { client.open().await?.into_stream().await }).await;
     let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
     let start = Instant::now();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
-    Ok(Ends { client, server, peer, start })
+    Ok(Ends { client, server, peer, start, since_1970 })
 }
 
 /// What passes is shown, and recorded.
 struct Passing<'o> {
     screen: Timed,
     out: &'o mut dyn Write,
-    recorder: Option<Recorder<Box<dyn Write>>>,
+    recorder: Option<Recorder<Recording>>,
     start: Instant,
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -24,6 +24,11 @@ fn gotalk(args: &[&str]) -> Command {
 
 fn output(args: &[&str]) -> Output {
     gotalk(args).output().unwrap()
+}
+
+/// In microseconds, as in a recording.
+fn unix_time() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -145,6 +150,7 @@ fn a_conversation_is_passed_on_shown_and_recorded() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = server.local_addr().unwrap().to_string();
     let relay = Program::relay(&["--record", recording.path(), "127.0.0.1:0", &at]);
+    let waiting = unix_time();
     let mut client = connect(&relay.addr);
     let (mut server, _) = server.accept().unwrap();
     server.set_read_timeout(Some(HANG)).unwrap();
@@ -181,6 +187,12 @@ server          37  notification                     'log'  3 bytes  'end'
     assert!(shown.contains("\nopen streams: none\nsummary:\n"), "{shown}");
     assert!(shown.ends_with("4  in all               82 bytes read\n"), "{shown}");
     assert_eq!(code, Some(0));
+
+    // The times are counted from when the client came, and not from when the relay began.
+    let recorded = fs::read(recording.path()).unwrap();
+    let head = text(recorded.split(|byte| *byte == b'\n').next().unwrap());
+    let start: u128 = head.strip_prefix("gotalk-recording 1 ").unwrap().parse().unwrap();
+    assert!((waiting..=unix_time()).contains(&start), "{waiting} {start}");
 
     let inspected = output(&["inspect", recording.path()]);
     assert_eq!((text(&inspected.stdout), inspected.status.code()), (shown, Some(0)));

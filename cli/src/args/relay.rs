@@ -20,10 +20,11 @@ use crate::address::Address;
     verbatim_doc_comment,
     after_help = concat!(addresses!(), "
 Recordings:
-  A recording begins with the line `gotalk-recording 1 START`, where START is the UNIX time
-  in microseconds. Then comes for each piece that passed a line `SIDE TIME LENGTH`, and so
-  many bytes and a line feed. SIDE is `client` or `server`, and has sent them; TIME is in
-  microseconds since the client came; a LENGTH of 0 is the end of that side.
+  A recording begins with the line `gotalk-recording 1 START`. START is the UNIX time in
+  microseconds when the client came, TIME is counted from it. Then comes for each piece that
+  passed a line `SIDE TIME LENGTH`, and so many bytes and a line feed. SIDE is `client` or
+  `server`, and has sent them; TIME is in microseconds; a LENGTH of 0 is the end of that
+  side.
 
 Examples:
   gotalk relay 127.0.0.1:7001 example.org:7000

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Read, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 mod capture;
 mod conversation;
@@ -136,9 +136,8 @@ pub(crate) struct Parties {
 }
 
 impl Parties {
-    /// Those of a connection that begins now.
-    pub(crate) fn now(client: String, server: String) -> Self {
-        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// Those of a connection that is seen from its start, which is given since 1970.
+    pub(crate) fn new(client: String, server: String, start: Duration) -> Self {
         let (websocket, is_compressed, start_seen) = (None, false, true);
         Self { client, server, websocket, is_compressed, start, start_seen }
     }

@@ -1,12 +1,13 @@
 //! What `gotalk relay --record` writes, and the inspector reads.
 //!
-//! A recording begins with a line: `gotalk-recording 1 START`, where START is the UNIX time
-//! in microseconds. Then come pieces. Each is a line `SIDE TIME LENGTH`, then so many bytes
-//! as they passed, then a line feed. SIDE is `client` or `server`, and sent them; TIME is in
-//! microseconds since the start. A piece of length 0 tells that the side has ended.
+//! A recording begins with a line: `gotalk-recording 1 START`. START is the UNIX time in
+//! microseconds when the client came, TIME is counted from it. Then come pieces. Each is a
+//! line `SIDE TIME LENGTH`, then so many bytes as they passed, then a line feed. SIDE is
+//! `client` or `server`, and sent them; TIME is in microseconds. A piece of length 0 tells
+//! that the side has ended.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::Side;
 use super::timed::Timed;
@@ -21,8 +22,8 @@ const AT_ONCE: u64 = 16 * 1024;
 pub(crate) struct Recorder<W>(W);
 
 impl<W: Write> Recorder<W> {
-    pub(crate) fn new(mut out: W) -> io::Result<Self> {
-        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// `start` is the time since 1970.
+    pub(crate) fn new(mut out: W, start: Duration) -> io::Result<Self> {
         out.write_all(MAGIC)?;
         writeln!(out, "{}", start.as_micros())?;
         out.flush()?;
