@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::escape;
+use crate::text::is_whole_head;
 use crate::wire::{End, FULL, Limits, hang_up};
 
 /// The longest head of a request.
@@ -58,7 +59,7 @@ impl Start {
             if bytes.len() >= MOST {
                 return Ok(Err(Status::TooLong));
             }
-            let from = bytes.len().saturating_sub(3);
+            let looked_at = bytes.len();
             if stream.read_buf(&mut bytes).await? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
@@ -66,9 +67,7 @@ impl Start {
             if !bytes[0].is_ascii_uppercase() {
                 return Ok(Err(Status::Bad));
             }
-            let new = &bytes[from..];
-            let ends = |end: &[u8]| new.windows(end.len()).any(|bytes| bytes == end);
-            if ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\n\r\n") {
+            if is_whole_head(&bytes, looked_at) {
                 return Ok(Self::parse(bytes));
             }
         }

@@ -4,6 +4,14 @@ use std::fmt;
 
 use crate::escape;
 
+/// Whether a head of HTTP has come to its end, of which so many bytes have been looked at
+/// before. So each is looked at once, however small the pieces are.
+pub(crate) fn is_whole_head(bytes: &[u8], looked_at: usize) -> bool {
+    let new = &bytes[looked_at.saturating_sub(3)..];
+    let ends = |end: &[u8]| new.windows(end.len()).any(|bytes| bytes == end);
+    ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\n\r\n")
+}
+
 /// How much of a payload is kept to be shown to people.
 const KEPT: usize = 1024;
 

@@ -117,7 +117,8 @@ impl Connection {
     /// How many bytes are kept.
     pub(super) fn kept(&self) -> usize {
         let undecided = if let State::Undecided { len, .. } = &self.state { *len } else { 0 };
-        self.sides.iter().map(|lane| lane.stream.held()).sum::<usize>() + undecided
+        let of_side = |lane: &Lane| lane.stream.held() + lane.carrier.kept();
+        self.sides.iter().map(of_side).sum::<usize>() + undecided
     }
 
     /// Takes the next segment.
@@ -213,6 +214,7 @@ impl Connection {
         let mut code = None;
         if is_over && let State::Shown { timed, .. } = mem::replace(&mut self.state, State::Over) {
             code = Some(timed.finish(&mut text)?);
+            self.sides = Default::default();
         }
         Ok(Outcome::Shown { number, is_new, text, code })
     }

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::super::Side;
+use crate::text::is_whole_head;
 
 /// The longest head of HTTP that is looked at.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -65,17 +66,21 @@ impl Carrier {
             Self::Plain => inner.extend_from_slice(bytes),
             Self::Frames(frames) => return frames.take(bytes, inner),
             Self::Head(head) => {
+                let looked_at = head.len();
                 head.extend_from_slice(bytes);
-                match upgrade(side, head, path) {
-                    Upgrade::Unclear if head.len() <= LONGEST_HEAD => {}
-                    Upgrade::Done(len) => {
+                let is_whole = is_whole_head(head, looked_at);
+                if !is_whole && head.len() <= LONGEST_HEAD {
+                    return Ok(());
+                }
+                match is_whole.then(|| upgrade(side, head, path)).flatten() {
+                    Some(len) => {
                         let rest = head.split_off(len);
                         let mut frames = Frames::default();
                         let taken = frames.take(&rest, inner);
                         *self = Self::Frames(frames);
                         return taken;
                     }
-                    _ => {
+                    None => {
                         inner.append(head);
                         *self = Self::Plain;
                     }
@@ -83,6 +88,11 @@ impl Carrier {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes are kept, with the room for more.
+    pub(super) fn kept(&self) -> usize {
+        if let Self::Head(head) = self { head.capacity() } else { 0 }
     }
 
     /// Adds what was kept because it could have become a WebSocket.
@@ -93,31 +103,18 @@ impl Carrier {
     }
 }
 
-enum Upgrade {
-    Unclear,
-    Done(usize),
-    None,
-}
-
-fn upgrade(side: Side, head: &[u8], path: &mut Option<String>) -> Upgrade {
+/// The length of a head that is the start of a WebSocket.
+fn upgrade(side: Side, head: &[u8], path: &mut Option<String>) -> Option<usize> {
     if side == Side::Server {
-        return match Response::try_parse(head) {
-            Ok(None) => Upgrade::Unclear,
-            Ok(Some((len, response))) if response.status() == 101 => Upgrade::Done(len),
-            _ => Upgrade::None,
-        };
+        let (len, response) = Response::try_parse(head).ok()??;
+        return (response.status() == 101).then_some(len);
     }
-    match Request::try_parse(head) {
-        Ok(None) => Upgrade::Unclear,
-        Ok(Some((len, request))) => match request.headers().get(UPGRADE) {
-            Some(to) if to.as_bytes().eq_ignore_ascii_case(b"websocket") => {
-                *path = Some(request.uri().to_string());
-                Upgrade::Done(len)
-            }
-            _ => Upgrade::None,
-        },
-        Err(_) => Upgrade::None,
-    }
+    let (len, request) = Request::try_parse(head).ok()??;
+    let to = request.headers().get(UPGRADE)?;
+    to.as_bytes().eq_ignore_ascii_case(b"websocket").then(|| {
+        *path = Some(request.uri().to_string());
+        len
+    })
 }
 
 impl Frames {
