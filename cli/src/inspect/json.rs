@@ -199,7 +199,7 @@ fn describe(object: &mut Object, record: &Record) {
     match record.detail {
         Detail::None => {}
         Detail::Version(version) => object.set("version", version),
-        Detail::Wait(wait) => object.set("wait", wait),
+        Detail::Wait(wait) => object.set("wait_ms", wait),
         Detail::Heartbeat { load, time } => {
             object.set("load", load);
             object.set("time", time);

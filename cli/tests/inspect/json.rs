@@ -22,10 +22,10 @@ fn json_says_what_an_independent_decoder_found() {
             let object = next();
             let kind: String = text(&object["type"]).split('_').map(capitalised).collect();
             assert_eq!(kind, text(&message["kind"]));
-            for key in ["offset", "id", "name", "name_hex", "wait", "load", "time", "code", "size"]
-            {
+            for key in ["offset", "id", "name", "name_hex", "load", "time", "code", "size"] {
                 assert_eq!(object[key], message[key], "{key} of {message}");
             }
+            assert_eq!(object["wait_ms"], message["wait"], "{message}");
             if let Some(payload) = payload(message) {
                 assert_eq!(self::payload(&object), Some(payload), "{message}");
             }
