@@ -22,12 +22,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use gotalk::{Incoming, Name, RequestId};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::exec::Exec;
-use crate::wire::{FULL, Link, NAME, NEVER};
+use crate::wire::{Link, NAME, NEVER, poll_piece};
 
 /// The longest single result.
 const MOST_OUTPUT: usize = 1 << 20;
@@ -399,15 +399,13 @@ fn read(
     cx: &mut Context<'_>,
 ) -> Poll<Option<Vec<u8>>> {
     let Some(open) = output else { return Poll::Ready(None) };
-    let mut space = [0; FULL];
-    let mut piece = ReadBuf::new(&mut space);
-    let read = ready!(Pin::new(open).poll_read(cx, &mut piece));
-    let piece = piece.filled().to_vec();
-    if read.is_ok() && !piece.is_empty() {
-        return Poll::Ready(Some(piece));
+    match ready!(poll_piece(Pin::new(open), cx)) {
+        Ok(piece) if !piece.is_empty() => Poll::Ready(Some(piece)),
+        _ => {
+            *output = None;
+            Poll::Ready(None)
+        }
     }
-    *output = None;
-    Poll::Ready(None)
 }
 
 fn describe(status: ExitStatus) -> String {

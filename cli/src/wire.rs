@@ -283,7 +283,7 @@ pub(crate) async fn converse<const N: usize>(
         }
         let mut input = Vec::new();
         tokio::select! {
-            read = read(&mut reader), if link.unsent().len() < limits.waiting && app.takes_more() => {
+            read = poll_fn(|cx| poll_piece(Pin::new(&mut reader), cx)), if link.unsent().len() < limits.waiting && app.takes_more() => {
                 input = read?;
                 if input.is_empty() {
                     return Err(parser.finish().map_or_else(End::Protocol, |()| End::Closed));
@@ -322,15 +322,16 @@ pub(crate) async fn converse<const N: usize>(
     }
 }
 
-/// Reads, into a buffer that nobody has who waits.
-async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
-    poll_fn(|cx| {
-        let mut space = [const { MaybeUninit::uninit() }; FULL];
-        let mut input = ReadBuf::uninit(&mut space);
-        ready!(Pin::new(&mut *stream).poll_read(cx, &mut input))?;
-        Poll::Ready(Ok(input.filled().to_vec()))
-    })
-    .await
+/// Reads what is there. Whoever waits has no buffer, and to ask when nothing is there costs
+/// little: the space is not even cleared.
+pub(crate) fn poll_piece(
+    stream: Pin<&mut impl AsyncRead>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<Vec<u8>>> {
+    let mut space = [const { MaybeUninit::uninit() }; FULL];
+    let mut piece = ReadBuf::uninit(&mut space);
+    ready!(stream.poll_read(cx, &mut piece))?;
+    Poll::Ready(Ok(piece.filled().to_vec()))
 }
 
 /// Sends what is left, with the reason for the end, and closes so that the peer gets to read
