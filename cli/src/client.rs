@@ -183,8 +183,8 @@ enum Takes {
     Result,
     Error,
     Retry(u32),
-    /// It goes to a command. `true`: it is all that the command gets.
-    Run(Incoming, bool),
+    /// It goes to a command.
+    Run(Incoming),
 }
 
 struct Caller<'a> {
@@ -259,7 +259,7 @@ impl App for Caller<'_> {
                 self.answer_request(request, op, true, link)
             }
             Received::RequestPart { request, .. } if self.running.has(request) => {
-                Takes::Run(request, false)
+                Takes::Run(request)
             }
             Received::RequestEnd { request } if self.running.has(request) => {
                 self.running.end(request);
@@ -289,11 +289,8 @@ impl App for Caller<'_> {
     fn payload(&mut self, data: &[u8], remaining: u32, link: &mut Link) -> Result<(), End> {
         match self.takes {
             Takes::Nothing => return Ok(()),
-            Takes::Run(request, is_all) => {
-                self.running.input(request, data);
-                if is_all && remaining == 0 {
-                    self.running.end(request);
-                }
+            Takes::Run(request) => {
+                self.running.input(request, data, remaining);
                 return Ok(());
             }
             _ => {}
@@ -390,7 +387,7 @@ impl Caller<'_> {
     ) -> Takes {
         self.was_asked = true;
         if self.running.start(request, op, is_stream, link) {
-            return Takes::Run(request, !is_stream);
+            return Takes::Run(request);
         }
         link.refuse(request, &unknown(op));
         let (id, op) = (escape::id(request.id()), text::name(op));

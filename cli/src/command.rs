@@ -138,16 +138,16 @@ impl Running {
     }
 
     /// Takes a piece of a payload. Nobody may be there for it any more.
-    pub(crate) fn input(&mut self, request: Incoming, data: &[u8]) {
-        if let Some(run) = self.run(request)
-            && run.stdin.is_some()
-        {
+    pub(crate) fn input(&mut self, request: Incoming, data: &[u8], remaining: u32) {
+        let Some(run) = self.run(request) else { return };
+        run.is_complete |= remaining == 0 && !run.is_stream;
+        if run.stdin.is_some() {
             run.input.extend_from_slice(data);
             run.has_moved = true;
         }
     }
 
-    /// No more will come.
+    /// No more parts will come.
     pub(crate) fn end(&mut self, request: Incoming) {
         if let Some(run) = self.run(request) {
             run.is_complete = true;

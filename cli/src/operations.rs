@@ -49,8 +49,8 @@ enum Payload {
     Ignored,
     Passed,
     Kept(Incoming),
-    /// To a command. `true`: it is all that the command gets.
-    Run(Incoming, bool),
+    /// To a command.
+    Run(Incoming),
     Noted,
 }
 
@@ -144,12 +144,7 @@ impl App for Service {
                     self.shared.log.tell(&Line::Notification { peer: &self.peer, name, payload });
                 }
             }
-            Payload::Run(request, is_all) => {
-                self.running.input(request, data);
-                if is_all && remaining == 0 {
-                    self.running.end(request);
-                }
-            }
+            Payload::Run(request) => self.running.input(request, data, remaining),
             Payload::Kept(request) => {
                 if let Some(at) = self.job(request) {
                     self.jobs[at].kept.extend_from_slice(data);
@@ -269,7 +264,7 @@ impl Service {
         if !self.running.start(request, op, is_stream, link) {
             link.refuse(request, &unknown(op));
         }
-        Payload::Run(request, !is_stream)
+        Payload::Run(request)
     }
 
     fn start(&mut self, request: Incoming, op: &'static str, is_stream: bool) -> usize {
@@ -288,7 +283,7 @@ impl Service {
                 });
                 Payload::Passed
             }
-            None => Payload::Run(request, false),
+            None => Payload::Run(request),
             _ => Payload::Ignored,
         }
     }
