@@ -329,7 +329,7 @@ impl App for Caller<'_> {
         self.send_parts(link)?;
         let show = &mut self.show;
         let next_run = self.running.tick(link, |op, why| {
-            let op = escape::quoted(&String::from_utf8_lossy(op), '"');
+            let op = text::name(op);
             show.note(format_args!("failed: a request {op}: {}", escape::plain(why)));
         });
         // The peer may wait for a command, and then nobody can wait for the peer.
@@ -390,7 +390,7 @@ impl Caller<'_> {
             return Takes::Run(request);
         }
         link.refuse(request, &unknown(op));
-        let (id, op) = (escape::id(request.id()), text::name(op));
+        let (id, op) = (escape::id(request.id()), text::name(op.as_bytes()));
         self.show.note(format_args!("refused: a request {id} {op}"));
         Takes::Nothing
     }

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 
 use crate::escape;
 use crate::json::Object;
-use crate::text::Excerpt;
+use crate::text::{self, Excerpt};
 
 /// How much of the payload of a notification a program gets.
 const MOST_JSON: usize = 16 * 1024;
@@ -48,13 +48,13 @@ impl Line<'_> {
             Self::NotAccepted(error) => format!("not accepted: {error}; trying again"),
             Self::AcceptingAgain => "accepting again".to_owned(),
             Self::Notification { peer, name, payload } => {
-                format!("notification from {peer}: {} {payload}", quoted(name))
+                format!("notification from {peer}: {} {payload}", text::name(name))
             }
             Self::NameTooLong { peer, len } => {
                 format!("notification from {peer}: a name of {len} bytes")
             }
             Self::Failed { peer, op, why } => {
-                format!("failed for {peer}: {}: {}", quoted(op), escape::plain(why))
+                format!("failed for {peer}: {}: {}", text::name(op), escape::plain(why))
             }
             Self::Closed { peer, why } => format!("closed {peer}: {why}"),
         }
@@ -98,10 +98,6 @@ impl Line<'_> {
         }
         object.line()
     }
-}
-
-fn quoted(name: &[u8]) -> String {
-    escape::quoted(&String::from_utf8_lossy(name), '"')
 }
 
 /// Takes the lines to whoever prints them, and never waits: if nobody takes them, they are

@@ -68,8 +68,8 @@ impl fmt::Display for Excerpt {
 }
 
 /// A name for people, in quotes. It need not be text.
-pub(crate) fn name(name: gotalk::Name<'_>) -> String {
-    escape::quoted(&String::from_utf8_lossy(name.as_bytes()), '"')
+pub(crate) fn name(name: &[u8]) -> String {
+    escape::quoted(&String::from_utf8_lossy(name), '"')
 }
 
 /// What to say of a second stream with the id of one that goes on.

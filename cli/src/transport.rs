@@ -348,24 +348,16 @@ pub(crate) async fn interrupted() -> u8 {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let terminate = async {
-            match signal(SignalKind::terminate()) {
-                Ok(mut signal) => signal.recv().await,
-                Err(_) => std::future::pending().await,
-            }
+        let comes = async |kind| match signal(kind) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
         };
         // Before a handler takes its place.
         let stays = outlives_its_terminal();
-        let hang_up = async {
-            match signal(SignalKind::hangup()) {
-                Ok(mut signal) => signal.recv().await,
-                Err(_) => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            _ = hang_up, if !stays => 128 + 1,
+            _ = comes(SignalKind::hangup()), if !stays => 128 + 1,
             Ok(()) = tokio::signal::ctrl_c() => 128 + 2,
-            _ = terminate => 128 + 15,
+            _ = comes(SignalKind::terminate()) => 128 + 15,
             else => std::future::pending().await,
         }
     }

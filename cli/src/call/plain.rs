@@ -39,7 +39,9 @@ impl<R: Write, N: Write> Show for Plain<R, N> {
             What::Result | What::Part => None,
             What::Error => Some("error:".to_owned()),
             What::Retry { wait_ms } => Some(format!("retry after {wait_ms} ms:")),
-            What::Notification(name) => Some(format!("notification: {}", text::name(name))),
+            What::Notification(name) => {
+                Some(format!("notification: {}", text::name(name.as_bytes())))
+            }
         };
         Ok(())
     }
