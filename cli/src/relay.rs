@@ -71,7 +71,7 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
     // One for all of it, so that no signal is lost between two conversations.
     let mut interrupted = pin!(transport::interrupted());
     let listened = tokio::select! {
-        listened = Listener::bind(&args.listen) => listened,
+        listened = Listener::bind(&args.listen, None) => listened,
         code = &mut interrupted => return Ok(code),
     };
     let (mut listener, local) = match listened {

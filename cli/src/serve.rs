@@ -35,13 +35,10 @@ pub(crate) fn run(args: &Serve) -> u8 {
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
     let code = runtime.block_on(async {
-        let (mut listener, local) = match Listener::bind(&args.address).await {
+        let (listener, local) = match Listener::bind(&args.address, folder).await {
             Ok(bound) => bound,
             Err(error) => return failed(format_args!("{}: {error}", args.address)),
         };
-        if let Some(folder) = folder {
-            listener.serve_folder(folder);
-        }
         let lines = printer(args.address == Address::Standard);
         let log = Log { lines, is_json: args.json };
         log.tell(&Line::Listening(&local.to_string()));

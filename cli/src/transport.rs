@@ -132,13 +132,17 @@ impl Opened {
 }
 
 impl Listener {
-    /// Listens, and says where: the port may have been left to the system.
-    pub(crate) async fn bind(address: &Address) -> io::Result<(Self, Address)> {
+    /// Listens, and says where: the port may have been left to the system. Who asks a
+    /// WebSocket for something else gets the files of the folder; other transports have none.
+    pub(crate) async fn bind(
+        address: &Address,
+        folder: Option<PathBuf>,
+    ) -> io::Result<(Self, Address)> {
         let mut at = address.clone();
         let listener = match &mut at {
             Address::Tcp(host_and_port) => Self::Tcp(bind_tcp(host_and_port).await?),
             Address::WebSocket { host_and_port, path } => {
-                let site = Site { path: path.clone(), folder: None };
+                let site = Site { path: path.clone(), folder };
                 Self::WebSocket(bind_tcp(host_and_port).await?, site.into())
             }
             #[cfg(unix)]
@@ -151,14 +155,6 @@ impl Listener {
             }
         };
         Ok((listener, at))
-    }
-
-    /// Gives the files of a folder to who asks for no WebSocket.
-    pub(crate) fn serve_folder(&mut self, folder: PathBuf) {
-        if let Self::WebSocket(_, site) = self {
-            let path = site.path.clone();
-            *site = Site { path, folder: Some(folder) }.into();
-        }
     }
 
     /// Whether there is only one connection at a time.

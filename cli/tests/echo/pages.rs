@@ -276,7 +276,7 @@ fn a_client_that_says_nothing_is_left() {
     thread::spawn(move || {
         runtime().block_on(async {
             let at = "ws://127.0.0.1:0/".parse().unwrap();
-            let (listener, local) = Listener::bind(&at).await.unwrap();
+            let (listener, local) = Listener::bind(&at, None).await.unwrap();
             sender.send(local.to_string()).unwrap();
             let limits = Limits { silence: 300, ..quiet() };
             let commands = Commands::new(Vec::new(), 0, 0).into();
