@@ -66,11 +66,14 @@ fn folder(path: &PathBuf) -> io::Result<PathBuf> {
 
 fn limits(args: &Serve) -> Limits {
     let mut limits = Limits {
+        wire: wire::Limits {
+            idle: args.silence.map_or(wire::NEVER, wire::in_ms),
+            says_goodbye: args.address.is_serial(),
+            ..wire::Limits::default()
+        },
         requests: args.limit,
         connections: args.max_connections,
-        idle: args.silence.map_or(wire::NEVER, wire::in_ms),
         version: args.speak,
-        says_goodbye: args.address.is_serial(),
         ..Limits::default()
     };
     let heartbeat = args.heartbeat.as_millis() as u32;
@@ -80,7 +83,7 @@ fn limits(args: &Serve) -> Limits {
     }
     limits.settings.answer_ms = Some(args.timeout.as_millis() as u32);
     limits.settings.heartbeat_ms = (heartbeat > 0).then_some(heartbeat);
-    if limits.says_goodbye {
+    if limits.wire.says_goodbye {
         limits.settings = wire::on_a_line(limits.settings);
     }
     limits

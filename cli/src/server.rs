@@ -10,8 +10,7 @@ use crate::command::Commands;
 use crate::log::{Line, Log};
 use crate::operations::Service;
 use crate::transport::{Accepted, Listener, Opened};
-pub(crate) use crate::wire::Limits;
-use crate::wire::{End, FULL, Link, NEVER, converse, see_off};
+use crate::wire::{self, End, Link, converse, see_off};
 
 /// How many are told that there is no room for them, at once. Others are just closed.
 const TURNED_AWAY: usize = 50;
@@ -19,9 +18,23 @@ const TURNED_AWAY: usize = 50;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LAST_PAUSE: Duration = Duration::from_millis(500);
 
+/// What all peers together may cost, and what each is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) wire: wire::Limits,
+    pub(crate) settings: Settings,
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// Single requests without an answer, on a connection.
+    pub(crate) requests: usize,
+    /// What a peer is told in place of the version.
+    pub(crate) version: Option<[u8; 2]>,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            wire: wire::Limits::default(),
             settings: Settings {
                 answer_ms: Some(30_000),
                 retry_after_ms: Some(1000),
@@ -30,13 +43,7 @@ impl Default for Limits {
             },
             connections: 2000,
             requests: 64,
-            silence: 60_000,
-            idle: NEVER,
-            waiting: FULL,
-            unread: 10_000,
-            goodbye: 1000,
             version: None,
-            says_goodbye: false,
         }
     }
 }
@@ -97,7 +104,7 @@ async fn accept(listener: &mut Listener, shared: &Shared) -> Option<(Accepted, S
 
 /// One connection, from the version to the end.
 async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Shared>) {
-    let limits = shared.limits.clone();
+    let Limits { wire: limits, settings, version, .. } = shared.limits.clone();
     let silence = Duration::from_millis(limits.silence);
     // In a box, so that it is gone when the connection is open.
     let opened = Box::pin(timeout(silence, accepted.open())).await;
@@ -111,8 +118,8 @@ async fn attend(accepted: Accepted, peer: String, is_full: bool, shared: Arc<Sha
         }
         Err(error) => return shared.log.tell(&Line::Closed { peer: &peer, why: &error }),
     };
-    let mut link = Link::new(limits.settings);
-    if let Some(version) = limits.version {
+    let mut link = Link::new(settings);
+    if let Some(version) = version {
         link.pretend(version);
     }
     let mut service = Service::new(peer.clone(), shared);

@@ -39,14 +39,9 @@ const OUT: usize = 32;
 /// Up to so many requests of ours, and so many of the peer's that have no answer yet.
 pub(crate) type Session<const N: usize = OUT> = gotalk::Session<N, 128>;
 
-/// What a peer may cost.
+/// What a peer may cost on a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    pub(crate) settings: Settings,
-    /// Connections at once.
-    pub(crate) connections: usize,
-    /// Single requests without an answer, on a connection.
-    pub(crate) requests: usize,
     /// The longest silence in the middle of a message, or before the version.
     pub(crate) silence: u64,
     /// The longest silence at all.
@@ -57,10 +52,21 @@ pub(crate) struct Limits {
     pub(crate) unread: u64,
     /// The longest time to see a peer off.
     pub(crate) goodbye: u64,
-    /// What a peer is told in place of the version.
-    pub(crate) version: Option<[u8; 2]>,
     /// Whether the transport never hangs up, as a serial line: the end is said.
     pub(crate) says_goodbye: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            silence: 60_000,
+            idle: NEVER,
+            waiting: FULL,
+            unread: 10_000,
+            goodbye: 1000,
+            says_goodbye: false,
+        }
+    }
 }
 
 /// What is done with a connection.

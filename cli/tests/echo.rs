@@ -109,6 +109,13 @@ fn beating(heartbeat_ms: Option<u32>) -> Limits {
     Limits { settings: Settings { heartbeat_ms, ..limits.settings }, ..limits }
 }
 
+/// Quiet, and with other limits for each connection.
+fn bounded(change: impl FnOnce(&mut wire::Limits)) -> Limits {
+    let mut limits = quiet();
+    change(&mut limits.wire);
+    limits
+}
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_io().enable_time().build().unwrap()
 }
@@ -391,7 +398,7 @@ fn bounds_what_it_prints() {
 
 #[test]
 fn refuses_bad_input() {
-    let server = Server::with(Limits { goodbye: 300_000, ..quiet() });
+    let server = Server::with(bounded(|limits| limits.goodbye = 300_000));
     for (input, want) in [
         ("01X", "01f00000002"),
         ("01X000100000000", "01f00000002"),
@@ -418,7 +425,7 @@ fn refuses_bad_input() {
 /// but not for ever.
 #[test]
 fn tells_a_peer_that_goes_on_talking() {
-    let server = Server::with(Limits { goodbye: 300_000, ..quiet() });
+    let server = Server::with(bounded(|limits| limits.goodbye = 300_000));
     let mut peer = server.ready();
     peer.say("r0001004echo00000002hiX");
     peer.say("r0001004echo00000002hi".repeat(4000));
@@ -454,7 +461,9 @@ fn input_may_end() {
 
 #[test]
 fn a_long_silence_ends_only_what_was_begun() {
-    let server = Server::with(Limits { silence: 1000, ..beating(Some(1500)) });
+    let mut limits = beating(Some(1500));
+    limits.wire.silence = 1000;
+    let server = Server::with(limits);
     let mut idle = server.ready();
     let mut late = server.peer();
     let begun = ["n", "r0001004ec", "n003log00000005he", "p000100000005he"].map(|begun| {

@@ -65,7 +65,7 @@ fn announcing_much_costs_nothing() {
 /// Peers that ask and never read: each stops its own thread, until it is disconnected.
 #[test]
 fn peers_that_do_not_read_disturb_nobody() {
-    let server = Server::with(Limits { unread: 300, ..quiet() });
+    let server = Server::with(bounded(|limits| limits.unread = 300));
     let mut good = server.ready();
     let deaf: Vec<_> = (0..4)
         .map(|i| {

@@ -278,7 +278,7 @@ fn a_client_that_says_nothing_is_left() {
             let at = "ws://127.0.0.1:0/".parse().unwrap();
             let (listener, local) = Listener::bind(&at, None).await.unwrap();
             sender.send(local.to_string()).unwrap();
-            let limits = Limits { silence: 300, ..quiet() };
+            let limits = bounded(|limits| limits.silence = 300);
             let commands = Commands::new(Vec::new(), 0, 0).into();
             let log = Log { lines, is_json: false };
             server::serve(listener, Shared { limits, commands, log }).await;
