@@ -1,8 +1,11 @@
 //! `gotalk serve`, spoken to byte by byte over TCP on this machine, and `gotalk call`,
 //! against peers that follow a script.
 //!
-//! Nothing here depends on how fast things go. Waits end when what is waited for
-//! happens; the limit on each only turns a hang into a failure.
+//! Waits end when what is waited for happens; the limit on each only turns a hang into a
+//! failure. Where the time itself is tested, what must come in time has a second or so to
+//! spare, as other tests run beside it. What must not come is shown by what comes in its
+//! place. A few tests cannot do that, and listen for a moment: a slow machine may let them
+//! pass although something is wrong, and never makes them fail.
 
 #[allow(dead_code)]
 #[path = "../src/address.rs"]

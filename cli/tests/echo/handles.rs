@@ -144,9 +144,9 @@ fn a_command_may_take_longer_than_an_answer() {
     let answer = runtime().block_on(async {
         let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
         let request = Request { op: "x", body: Body::Single(b"") };
-        let commands = Commands::new(vec!["late=sleep 1".parse().unwrap()], 1, 300_000);
+        let commands = Commands::new(vec!["late=sleep 1.5".parse().unwrap()], 1, 300_000);
         let running = command::Running::new(commands.into(), String::new());
-        let limits = client::Limits { patience: 300, ..PATIENT };
+        let limits = client::Limits { patience: 1000, ..PATIENT };
         let mut notes = Vec::new();
         let mut shown = Plain::new(&mut result, (&mut notes, false));
         client::call(stream, request, running, limits, &mut shown).await

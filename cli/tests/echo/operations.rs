@@ -301,7 +301,7 @@ fn bounds_what_is_kept() {
 
 #[test]
 fn an_idle_client_can_be_sent_away() {
-    let server = Server::with(bounded(|limits| limits.idle = 300));
+    let server = Server::with(bounded(|limits| limits.idle = 1000));
     assert_eq!(server.ready().hears_to_the_end(), "f00000003");
     server.logs("nothing came in time");
 }

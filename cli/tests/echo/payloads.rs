@@ -176,11 +176,11 @@ fn a_slow_pipe_does_not_wear_out_patience() {
     let request = client::Request { op: "echo", body: client::Body::Stream(parts) };
     let writing = thread::spawn(move || {
         for piece in ["slow", "ly"] {
-            thread::sleep(Duration::from_millis(700));
+            thread::sleep(Duration::from_millis(1200));
             writer.write_all(piece.as_bytes()).unwrap();
         }
     });
-    let limits = client::Limits { patience: 300, ..calls::PATIENT };
+    let limits = client::Limits { patience: 1000, ..calls::PATIENT };
     assert_eq!(calls::call(server.addr, request, limits).shown(), "slowly");
     writing.join().unwrap();
 }
