@@ -16,7 +16,6 @@ use crate::text::Preview;
 /// How many bytes of a payload are shown when they are no text.
 const HEX_PREVIEW: usize = 16;
 
-#[derive(Default)]
 pub(crate) struct Text {
     pub(crate) palette: Palette,
     /// The number of the connection, if there can be several.
