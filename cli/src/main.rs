@@ -17,6 +17,7 @@ mod args;
 mod body;
 mod call;
 mod client;
+mod codes;
 mod colors;
 mod command;
 mod connect;
@@ -46,14 +47,12 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use tokio::runtime::{Builder, Runtime};
 
-use args::{Command, Gotalk, WRONG_USE};
+use args::{Command, Gotalk};
+use codes::{NO_ANSWER, NO_OUTPUT, WRONG_USE};
 use output::{complain, tell};
 
 /// The longest time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
-
-/// The exit code where there is nobody to talk to.
-const NO_ANSWER: u8 = 3;
 
 fn main() -> ExitCode {
     let code = match Gotalk::try_parse() {
@@ -86,7 +85,7 @@ fn run(command: Command) -> u8 {
             Ok(()) => 0,
             Err(error) => {
                 tell(format_args!("gotalk: cannot write {}: {error}", directory.display()));
-                output::NO_OUTPUT
+                NO_OUTPUT
             }
         },
     }

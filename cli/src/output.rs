@@ -3,11 +3,9 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
+use crate::codes::NO_OUTPUT;
 use crate::colors::{self, Palette, paint};
 use crate::escape;
-
-/// The exit code of output that cannot be written: EX_IOERR of sysexits.h.
-pub(crate) const NO_OUTPUT: u8 = 74;
 
 /// A line on the standard error. That it cannot be said changes nothing else.
 pub(crate) fn tell(text: fmt::Arguments<'_>) {

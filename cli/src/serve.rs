@@ -10,6 +10,7 @@ use gotalk::Settings;
 
 use crate::address::Address;
 use crate::args::Serve;
+use crate::codes::NO_INPUT;
 use crate::command::Commands;
 use crate::log::{Line, Log};
 use crate::output::tell;
@@ -28,7 +29,10 @@ pub(crate) fn run(args: &Serve) -> u8 {
     }
     let folder = match args.folder.as_ref().map(folder).transpose() {
         Ok(folder) => folder,
-        Err(error) => return failed(format_args!("{error}")),
+        Err(error) => {
+            tell(format_args!("gotalk: cannot read {error}"));
+            return NO_INPUT;
+        }
     };
     let runtime = match runtime() {
         Ok(runtime) => runtime,

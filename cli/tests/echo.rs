@@ -16,6 +16,9 @@ mod body;
 #[path = "../src/client.rs"]
 mod client;
 #[allow(dead_code)]
+#[path = "../src/codes.rs"]
+mod codes;
+#[allow(dead_code)]
 #[path = "../src/colors.rs"]
 mod colors;
 #[allow(dead_code)]

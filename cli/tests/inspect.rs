@@ -14,6 +14,8 @@ mod address;
 #[path = "../src/args/mod.rs"]
 mod args;
 #[allow(dead_code)]
+#[path = "../src/codes.rs"]
+mod codes;
 #[path = "../src/colors.rs"]
 mod colors;
 #[path = "../src/escape.rs"]

@@ -6,9 +6,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-/// The exit code of a call that cannot be understood: EX_USAGE of sysexits.h.
-pub(crate) const WRONG_USE: u8 = 64;
-
 /// What stands in the help of every command that takes an address.
 macro_rules! addresses {
     () => {

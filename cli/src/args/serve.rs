@@ -85,8 +85,9 @@ Examples:
 
 Exit codes:
    0  the standard input has ended
-   3  the address cannot be listened on, or the folder cannot be read
+   3  the address cannot be listened on
   64  wrong use
+  66  the folder cannot be read
   129, 130, 143
       its terminal is closed (on Linux, and not with `nohup`), interrupted, terminated:
       commands have been killed, a socket in the file system has been removed")

@@ -10,13 +10,14 @@ use crate::address::Address;
 use crate::args::Call;
 use crate::body::{Parts, Source};
 use crate::client::{self, Answer, Body, Request, Show};
+use crate::codes::{NO_ANSWER, NO_INPUT};
 use crate::colors;
 use crate::command::{Commands, Running};
 use crate::json::Object;
 use crate::output::{self, Terminal, complain, tell};
 use crate::transport;
 use crate::wire::{End, FULL};
-use crate::{CONNECT, NO_ANSWER, runtime, wrong_use};
+use crate::{CONNECT, runtime, wrong_use};
 
 mod json;
 mod load;
@@ -32,11 +33,9 @@ const PART: usize = 16;
 /// How many commands answer the server at once.
 const COMMANDS: usize = 64;
 
-/// The exit codes.
+/// The exit codes of its own.
 const ERROR_RESULT: u8 = 1;
 const RETRY_RESULT: u8 = 2;
-/// The payload cannot be read: EX_NOINPUT of sysexits.h.
-const NO_INPUT: u8 = 66;
 
 pub(crate) fn run(args: &Call) -> u8 {
     if let Some(mistake) = Commands::mistake(&args.handle) {

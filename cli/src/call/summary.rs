@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use super::{ERROR_RESULT, RETRY_RESULT};
-use crate::NO_ANSWER;
+use crate::codes::NO_ANSWER;
 use crate::json::Object;
 use crate::wire::End;
 

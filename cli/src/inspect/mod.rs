@@ -23,15 +23,14 @@ use tally::Tally;
 pub(crate) use timed::Timed;
 
 use crate::args::Inspect as Args;
+use crate::codes::{NO_INPUT, NO_OUTPUT};
 use crate::colors::{self, Palette};
 use crate::escape;
-use crate::output::NO_OUTPUT;
 
 /// The exit codes. Those of the shell tools where these have one: sysexits.h.
 const CLEAN: u8 = 0;
 const BAD_INPUT: u8 = 1;
 const TRUNCATED: u8 = 2;
-const NO_INPUT: u8 = 66;
 
 /// Who sent a message.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -369,14 +369,15 @@ fn a_socket_without_files_says_what_it_is() {
 
 #[test]
 fn a_folder_is_for_a_websocket_and_must_be_there() {
-    for (args, code) in [
-        (["serve", "--static", ".", "127.0.0.1:0"], 64),
-        (["serve", "--static", ".", "-"], 64),
-        (["serve", "--static", "/no/such/folder", "ws://127.0.0.1:0/"], 3),
-        (["serve", "--static", "Cargo.toml", "ws://127.0.0.1:0/"], 3),
+    for (folder, address, code, why) in [
+        (".", "127.0.0.1:0", 64, "error: --static is for a ws:// address"),
+        (".", "-", 64, "error: --static is for a ws:// address"),
+        ("/no/such/folder", "ws://127.0.0.1:0/", 66, "gotalk: cannot read /no/such/folder: "),
+        ("Cargo.toml", "ws://127.0.0.1:0/", 66, "gotalk: cannot read Cargo.toml: "),
     ] {
-        let told = output(&args);
-        assert_eq!(told.status.code(), Some(code), "{args:?}: {told:?}");
+        let told = output(&["serve", "--static", folder, address]);
+        assert_eq!(told.status.code(), Some(code), "{folder} {address}: {told:?}");
+        assert!(String::from_utf8_lossy(&told.stderr).starts_with(why), "{told:?}");
     }
 }
 
