@@ -9,18 +9,22 @@ use crate::escape;
 
 /// A line on the standard error. That it cannot be said changes nothing else.
 pub(crate) fn tell(text: fmt::Arguments<'_>) {
-    say(|colored| colors::told(colored, &text.to_string()));
+    let (mut out, colored) = colors::screen(true);
+    tell_on((&mut out, colored), text);
+}
+
+/// The same, where the standard error is given, and whether it takes colours.
+pub(crate) fn tell_on(stderr: (&mut dyn Write, bool), text: fmt::Arguments<'_>) {
+    let (out, colored) = stderr;
+    // In one write, as others may write too.
+    let _ = out.write_all((colors::told(colored, &text.to_string()) + "\n").as_bytes());
 }
 
 /// The same, if it is why nothing comes of a command.
 pub(crate) fn complain(text: fmt::Arguments<'_>) {
-    say(|colored| paint(Palette::new(colored).warning, text));
-}
-
-fn say(text: impl FnOnce(bool) -> String) {
     let (mut out, colored) = colors::screen(true);
-    // In one write, as others may write too.
-    let _ = out.write_all((text(colored) + "\n").as_bytes());
+    let warning = Palette::new(colored).warning;
+    tell_on((&mut out, colored), format_args!("{}", paint(warning, text)));
 }
 
 /// Puts all of it on the standard output, and gives the exit code.
@@ -34,11 +38,17 @@ pub(crate) fn print(text: &[u8]) -> u8 {
 
 /// Tells that the output cannot be written, and gives the exit code for that.
 pub(crate) fn failed(error: &io::Error) -> u8 {
+    let (mut out, colored) = colors::screen(true);
+    failed_on((&mut out, colored), error)
+}
+
+/// The same, where the standard error is given.
+pub(crate) fn failed_on(stderr: (&mut dyn Write, bool), error: &io::Error) -> u8 {
     // Whoever reads has seen enough, as in `gotalk inspect CAPTURE | head`.
     if error.kind() == ErrorKind::BrokenPipe {
         return 0;
     }
-    tell(format_args!("gotalk: cannot write: {error}"));
+    tell_on(stderr, format_args!("gotalk: cannot write: {error}"));
     NO_OUTPUT
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::time::Duration;
 
 mod capture;
@@ -23,9 +23,9 @@ use tally::Tally;
 pub(crate) use timed::Timed;
 
 use crate::args::Inspect as Args;
-use crate::codes::{NO_INPUT, NO_OUTPUT};
-use crate::colors::{self, Palette};
-use crate::escape;
+use crate::codes::{NO_INPUT, WRONG_USE};
+use crate::colors::Palette;
+use crate::{escape, output};
 
 /// The exit codes. Those of the shell tools where these have one: sysexits.h.
 const CLEAN: u8 = 0;
@@ -168,8 +168,23 @@ pub(crate) struct Gap {
 
 /// Why the inspection could not be carried through.
 enum Stop {
-    Input { name: String, error: io::Error },
+    Input(io::Error),
+    /// The arguments are not for such an input.
+    WrongUse(String),
     Output(io::Error),
+}
+
+impl Stop {
+    /// Tells which input it is about.
+    fn of(self, name: &str) -> Self {
+        match self {
+            Self::Input(error) => {
+                Self::Input(io::Error::new(error.kind(), format!("{name}: {error}")))
+            }
+            Self::WrongUse(what) => Self::WrongUse(format!("{name} {what}")),
+            Self::Output(error) => Self::Output(error),
+        }
+    }
 }
 
 /// Writing is the rule, so `?` means that.
@@ -239,18 +254,18 @@ pub(crate) fn run(
     let look = Look { json: args.json, colored, connection: None };
     let result = inspect(args, stdin, live, look, &mut out);
     let flushed = out.flush();
-    let (code, why) = match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
-        Ok(code) => return code,
-        // Whoever reads has seen enough, as in `inspect CAPTURE | head`.
-        Err(Stop::Output(error)) if error.kind() == ErrorKind::BrokenPipe => return CLEAN,
-        Err(Stop::Output(error)) => (NO_OUTPUT, format!("gotalk: cannot write: {error}")),
-        Err(Stop::Input { name, error }) => {
-            (NO_INPUT, format!("gotalk: cannot read {name}: {error}"))
+    match result.and_then(|code| flushed.map(|()| code).map_err(Stop::from)) {
+        Ok(code) => code,
+        Err(Stop::Output(error)) => output::failed_on(stderr, &error),
+        Err(Stop::Input(error)) => {
+            output::tell_on(stderr, format_args!("gotalk: cannot read {error}"));
+            NO_INPUT
         }
-    };
-    let (stderr, colored) = stderr;
-    let _ = writeln!(stderr, "{}", colors::told(colored, &why));
-    code
+        Err(Stop::WrongUse(what)) => {
+            output::tell_on(stderr, format_args!("error: {what}"));
+            WRONG_USE
+        }
+    }
 }
 
 fn inspect(
@@ -269,13 +284,12 @@ fn inspect(
     }
     match &args.file {
         Some(file) if file != "-" => {
-            let name = escape::plain(&file.to_string_lossy());
-            match File::open(file).and_then(|file| Ok((!file.metadata()?.is_file(), file))) {
-                Ok((live, mut file)) => one(&name, &mut file, live, args, look, out),
-                Err(error) => Err(Stop::Input { name, error }),
-            }
+            let opened = File::open(file).and_then(|file| Ok((!file.metadata()?.is_file(), file)));
+            let shown = opened.map_err(Stop::Input);
+            let shown = shown.and_then(|(live, mut file)| one(&mut file, live, args, look, out));
+            shown.map_err(|stop| stop.of(&escape::plain(&file.to_string_lossy())))
         }
-        _ => one("the standard input", stdin, live, args, look, out),
+        _ => one(stdin, live, args, look, out).map_err(|stop| stop.of("the standard input")),
     }
 }
 
@@ -285,48 +299,37 @@ fn handshake(args: &Args) -> Handshake {
 
 /// Shows one file: one direction, a recording of both, or a capture of a network.
 fn one(
-    name: &str,
     source: &mut dyn Read,
     live: bool,
     args: &Args,
     look: Look,
     out: &mut dyn Write,
 ) -> Result<u8, Stop> {
-    let unread = |error| Stop::Input { name: name.to_owned(), error };
-    let start = start(source).map_err(unread)?;
+    let start = start(source).map_err(Stop::Input)?;
     let is_recording = start.get_ref().starts_with(recording::MAGIC);
     let is_network = network::is_capture(start.get_ref());
     let mut source = start.chain(source);
     if is_network {
         if args.no_handshake {
-            let what = "in a capture of a network, give --port in place of --no-handshake";
-            return Err(unread(io::Error::new(ErrorKind::InvalidData, what)));
+            let what = "is a capture of a network: give --port in place of --no-handshake";
+            return Err(Stop::WrongUse(what.to_owned()));
         }
-        return match network::show(&mut source, args.port, look, out) {
-            Ok(code) => Ok(code),
-            Err(network::Stop::Input(error)) => Err(unread(error)),
-            Err(network::Stop::Output(error)) => Err(Stop::Output(error)),
-        };
+        return network::show(&mut source, args.port, look, out);
     }
     if args.port.is_some() {
-        let error = io::Error::new(ErrorKind::InvalidData, "--port is for pcap and pcapng");
-        return Err(unread(error));
+        let what = "is no capture of a network (pcap, pcapng), and --port is only for these";
+        return Err(Stop::WrongUse(what.to_owned()));
     }
     if is_recording {
         let mut timed = Timed::new(look, handshake(args));
         timed.heading(out)?;
         let shown = recording::show(&mut source, &mut timed, out);
         let code = timed.finish(out)?;
-        return match shown {
-            Ok(true) => Ok(code),
-            Ok(false) => Ok(if code == CLEAN { TRUNCATED } else { code }),
-            Err(recording::Stop::Input(error)) => Err(unread(error)),
-            Err(recording::Stop::Output(error)) => Err(Stop::Output(error)),
-        };
+        return Ok(if shown? || code != CLEAN { code } else { TRUNCATED });
     }
     let (show, mut tally) = (look.show(), Tally::default());
     let mut report = Report { show: &*show, out, tally: &mut tally };
-    let code = capture(name, &mut source, live, handshake(args), &mut report)?;
+    let code = capture(&mut source, live, handshake(args), &mut report)?;
     show.tally(out, &tally)?;
     Ok(code)
 }
@@ -350,7 +353,6 @@ fn start(source: &mut dyn Read) -> io::Result<io::Cursor<Vec<u8>>> {
 
 /// Shows one direction.
 fn capture(
-    name: &str,
     source: &mut dyn Read,
     live: bool,
     handshake: Handshake,
@@ -365,8 +367,7 @@ fn capture(
             Progress::NeedsInput => {
                 // The read may wait; what is known by now is to be seen.
                 report.out.flush()?;
-                let filled = capture.fill(source);
-                filled.map_err(|error| Stop::Input { name: name.to_owned(), error })?;
+                capture.fill(source).map_err(Stop::Input)?;
             }
         }
     };

@@ -143,7 +143,7 @@ impl Lane {
                 let name = escape::plain(&file.to_string_lossy());
                 match fs::metadata(file) {
                     Ok(metadata) => (name, !metadata.is_file()),
-                    Err(error) => return Err(Stop::Input { name, error }),
+                    Err(error) => return Err(Stop::Input(error).of(&name)),
                 }
             }
         };
@@ -188,7 +188,7 @@ impl Lane {
         let taken = piece.and_then(|piece| self.capture.fill(&mut piece.as_slice()));
         self.asked = false;
         self.arrived_at = Instant::now();
-        taken.map_err(|error| Stop::Input { name: self.name.clone(), error })
+        taken.map_err(|error| Stop::Input(error).of(&self.name))
     }
 
     fn is_over(&self) -> bool {

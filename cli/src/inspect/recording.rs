@@ -9,8 +9,8 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::time::Duration;
 
-use super::Side;
 use super::timed::Timed;
+use super::{Side, Stop};
 
 /// What a recording begins with, and no capture can.
 pub(super) const MAGIC: &[u8] = b"gotalk-recording 1 ";
@@ -36,12 +36,6 @@ impl<W: Write> Recorder<W> {
         self.0.write_all(b"\n")?;
         self.0.flush()
     }
-}
-
-/// Why a recording is shown no further.
-pub(super) enum Stop {
-    Input(io::Error),
-    Output(io::Error),
 }
 
 /// Shows a recording. `true`: it ends where it should; a relay that was killed may have left
@@ -74,7 +68,7 @@ pub(super) fn show(
                 return Ok(false);
             }
             left -= part;
-            timed.take(out, side, time, &bytes).map_err(Stop::Output)?;
+            timed.take(out, side, time, &bytes)?;
             if is_end {
                 break;
             }

@@ -22,7 +22,7 @@ use file::Packets;
 use packet::{Content, Segment};
 
 use super::timed::worst;
-use super::{CLEAN, Look, Parties, Show, TRUNCATED};
+use super::{CLEAN, Look, Parties, Show, Stop, TRUNCATED};
 
 /// How many connections are followed at once. To make room, those that are over are forgotten,
 /// and if that is not enough, those that said nothing for longest are ended.
@@ -36,12 +36,6 @@ const NAMED: usize = 3;
 
 /// How many kinds of networks that are not known are told apart.
 const MOST_LINK_TYPES: usize = 16;
-
-/// Why a capture is shown no further.
-pub(super) enum Stop {
-    Input(io::Error),
-    Output(io::Error),
-}
 
 /// How many connections of Gotalk there were, and what is in a capture beside them.
 #[derive(Default)]
@@ -88,9 +82,7 @@ pub(super) fn show(
             Err(error) => break Err(Stop::Input(error)),
         };
         match packet::content(&packet) {
-            Content::Segment(segment) => {
-                network.segment(&segment, packet.number, packet.time).map_err(Stop::Output)?
-            }
+            Content::Segment(segment) => network.segment(&segment, packet.number, packet.time)?,
             Content::Fragment => network.rest.fragments += 1,
             Content::Other => network.rest.packets += 1,
             Content::UnknownLink(kind) => {
@@ -102,7 +94,7 @@ pub(super) fn show(
         }
     };
     network.rest.cut = packets.cut.map(|cut| (cut.after_packet, cut.offset));
-    let code = network.finish().map_err(Stop::Output)?;
+    let code = network.finish()?;
     read.map(|()| code)
 }
 
