@@ -140,7 +140,8 @@ fn a_terminal_has_colours_and_a_pipe_has_none() {
         assert!(forced.contains('\x1b'), "{args:?}: {forced}");
         let mut never = gotalk(&args);
         let never = never.env("CLICOLOR_FORCE", "1").env("NO_COLOR", "1").output().unwrap();
-        assert!(!text(&never).0.contains('\x1b'), "{args:?}: {never:?}");
+        let (out, err) = text(&never);
+        assert!(!(out + &err).contains('\x1b'), "{args:?}: {never:?}");
     }
 }
 

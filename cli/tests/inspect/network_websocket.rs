@@ -149,4 +149,6 @@ fn a_path_cannot_drive_the_terminal() {
     talk.say(SERVER, RESPONSE.as_bytes());
     let output = show_packets(&talk.close().packets());
     assert!(!output.out.contains(['\u{202e}', '\u{9b}']), "{}", output.out);
+    let escaped = r"WebSocket /\u{202e}\u{9b}31m?a=b, from ";
+    assert!(output.out.contains(escaped), "{}", output.out);
 }
