@@ -1,6 +1,5 @@
 //! The output for people: a line for each message, in columns.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use super::tally::{Streams, Tally};
 use super::{Gap, Heading, Parties, Rest, Show, Side};
 use crate::colors::{Palette, paint};
 use crate::escape::{self, id};
+use crate::json::hex;
 use crate::text::Preview;
 
 /// How many bytes of a payload are shown when they are no text.
@@ -273,7 +273,7 @@ fn content(record: &Record) -> Vec<String> {
     if let Some(name) = &record.name {
         fields.push(match std::str::from_utf8(name) {
             Ok(name) => quoted(name),
-            Err(_) => hex(name),
+            Err(_) => format!("0x{}", hex(name)),
         });
     }
     match record.detail {
@@ -311,13 +311,6 @@ fn content(record: &Record) -> Vec<String> {
 /// In single quotes, since JSON is full of double ones.
 fn quoted(text: &str) -> String {
     escape::quoted(text, '\'')
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("0x".to_owned(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 fn spaced_hex(bytes: &[u8]) -> String {
