@@ -101,7 +101,7 @@ trait Show {
 }
 
 /// How the output is to look.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Look {
     pub(crate) json: bool,
     pub(crate) colored: bool,
@@ -122,7 +122,6 @@ impl Look {
 }
 
 /// Who talks to whom.
-#[derive(Clone)]
 pub(crate) struct Parties {
     client: String,
     server: String,

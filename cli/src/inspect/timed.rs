@@ -18,6 +18,8 @@ pub(crate) struct Timed {
     show: Box<dyn Show>,
     tally: Tally,
     lanes: [Lane; 2],
+    /// How many messages have been shown, the versions among them.
+    shown: u64,
     has_closed: bool,
 }
 
@@ -34,6 +36,7 @@ impl Timed {
             show: look.show(),
             tally: Tally::default(),
             lanes: [lane(), lane()],
+            shown: 0,
             has_closed: false,
         }
     }
@@ -93,6 +96,7 @@ impl Timed {
         loop {
             match capture.advance() {
                 Progress::Message(record) => {
+                    self.shown += 1;
                     self.has_closed |= record.message == Some(MessageType::ProtocolError);
                     report.record(Some(side), Some(time), &record, None)?;
                 }
@@ -124,6 +128,11 @@ impl Timed {
         report.ending(Some(side), capture, ending.as_ref(), &mut io::empty())?;
         *code = Some(if gap.is_bad_input { BAD_INPUT } else { TRUNCATED });
         Ok(())
+    }
+
+    /// How many messages have been shown.
+    pub(super) fn shown(&self) -> u64 {
+        self.shown
     }
 
     /// Whether one side has ended the conversation by a protocol error.

@@ -61,6 +61,8 @@ pub(super) enum Outcome {
     Shown {
         number: u64,
         is_new: bool,
+        /// The text begins with messages.
+        has_messages: bool,
         text: Vec<u8>,
         code: Option<u8>,
     },
@@ -189,6 +191,7 @@ impl Connection {
         rules: &mut Rules,
     ) -> io::Result<Outcome> {
         let mut text = Vec::new();
+        let before = if let State::Shown { timed, .. } = &self.state { timed.shown() } else { 0 };
         for (side, said) in said {
             for said in self.unpack(side, said) {
                 match &mut self.state {
@@ -210,13 +213,14 @@ impl Connection {
             }
             is_new => is_new.is_some(),
         };
-        let State::Shown { number, .. } = self.state else { return Ok(Outcome::Nothing) };
+        let State::Shown { number, timed } = &self.state else { return Ok(Outcome::Nothing) };
+        let (number, has_messages) = (*number, timed.shown() > before);
         let mut code = None;
         if is_over && let State::Shown { timed, .. } = mem::replace(&mut self.state, State::Over) {
             code = Some(timed.finish(&mut text)?);
             self.sides = Default::default();
         }
-        Ok(Outcome::Shown { number, is_new, text, code })
+        Ok(Outcome::Shown { number, is_new, has_messages, text, code })
     }
 
     /// Takes what a stream said out of what carries it.

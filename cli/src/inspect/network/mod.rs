@@ -67,12 +67,14 @@ pub(super) fn show(
     let mut network = Network {
         connections: HashMap::new(),
         rules: Rules { port, look, shown: 0 },
-        rest: Rest::default(),
         kept: 0,
-        is_behind_end: false,
-        codes: Vec::new(),
-        show: look.show(),
-        out,
+        screen: Screen {
+            rest: Rest::default(),
+            is_behind_end: false,
+            code: CLEAN,
+            show: look.show(),
+            out,
+        },
     };
     let mut packets = Packets::new(source);
     let read = loop {
@@ -83,17 +85,17 @@ pub(super) fn show(
         };
         match packet::content(&packet) {
             Content::Segment(segment) => network.segment(&segment, packet.number, packet.time)?,
-            Content::Fragment => network.rest.fragments += 1,
-            Content::Other => network.rest.packets += 1,
+            Content::Fragment => network.screen.rest.fragments += 1,
+            Content::Other => network.screen.rest.packets += 1,
             Content::UnknownLink(kind) => {
-                let links = &mut network.rest.links;
+                let links = &mut network.screen.rest.links;
                 if links.len() < MOST_LINK_TYPES || links.contains_key(&kind) {
                     *links.entry(kind).or_default() += 1;
                 }
             }
         }
     };
-    network.rest.cut = packets.cut.map(|cut| (cut.after_packet, cut.offset));
+    network.screen.rest.cut = packets.cut.map(|cut| (cut.after_packet, cut.offset));
     let code = network.finish()?;
     read.map(|()| code)
 }
@@ -102,12 +104,18 @@ struct Network<'o> {
     /// By both addresses, the lower one first.
     connections: HashMap<[SocketAddr; 2], Connection>,
     rules: Rules,
-    rest: Rest,
     /// How many bytes the connections keep.
     kept: usize,
+    screen: Screen<'o>,
+}
+
+/// Where all of them are shown.
+struct Screen<'o> {
+    rest: Rest,
     /// The end of a connection was shown last.
     is_behind_end: bool,
-    codes: Vec<u8>,
+    /// The exit code for what has ended.
+    code: u8,
     show: Box<dyn Show>,
     out: &'o mut dyn Write,
 }
@@ -134,10 +142,7 @@ impl Network<'_> {
         self.kept -= connection.kept();
         let outcome = connection.take(segment, packet, time, &mut self.rules)?;
         self.kept += connection.kept();
-        if !matches!(outcome, Outcome::Nothing) {
-            let parties = connection.parties.clone();
-            self.tell(outcome, &parties)?;
-        }
+        self.screen.tell(outcome, &connection.parties)?;
         if self.kept > MOST_KEPT {
             self.make_room(packet)?;
         }
@@ -164,9 +169,24 @@ impl Network<'_> {
         let Some(mut connection) = self.connections.remove(&key) else { return Ok(()) };
         self.kept -= connection.kept();
         let outcome = connection.finish(room_for, &mut self.rules)?;
-        self.tell(outcome, &connection.parties)
+        self.screen.tell(outcome, &connection.parties)
     }
 
+    fn finish(mut self) -> io::Result<u8> {
+        let mut keys: Vec<_> = self.connections.iter().map(|(key, it)| (it.first, *key)).collect();
+        keys.sort();
+        for (_, key) in keys {
+            self.end(key, None)?;
+        }
+        let Screen { mut rest, code, show, out, .. } = self.screen;
+        rest.shown = self.rules.shown;
+        show.rest(out, &rest)?;
+        out.flush()?;
+        Ok(if rest.cut.is_some() { worst(&[code, TRUNCATED]) } else { code })
+    }
+}
+
+impl Screen<'_> {
     fn tell(&mut self, outcome: Outcome, parties: &Parties) -> io::Result<()> {
         match outcome {
             Outcome::Nothing => {}
@@ -176,35 +196,20 @@ impl Network<'_> {
                     self.rest.named.push(parties.to_string());
                 }
             }
-            Outcome::Shown { number, is_new, text, code } => {
+            Outcome::Shown { number, is_new, has_messages, text, code } => {
                 if is_new {
                     self.show.connection(self.out, number, parties)?;
-                } else if self.is_behind_end && text.first().is_some_and(|first| *first != b'\n') {
+                } else if self.is_behind_end && has_messages {
                     self.show.goes_on(self.out)?;
                 }
                 if is_new || !text.is_empty() {
                     self.is_behind_end = code.is_some();
                 }
-                self.codes.extend(code);
+                self.code = worst(&[self.code, code.unwrap_or(CLEAN)]);
                 self.out.write_all(&text)?;
                 self.out.flush()?;
             }
         }
         Ok(())
-    }
-
-    fn finish(mut self) -> io::Result<u8> {
-        let mut keys: Vec<_> = self.connections.iter().map(|(key, it)| (it.first, *key)).collect();
-        keys.sort();
-        for (_, key) in keys {
-            self.end(key, None)?;
-        }
-        self.rest.shown = self.rules.shown;
-        if self.rest.cut.is_some() {
-            self.codes.push(TRUNCATED);
-        }
-        self.show.rest(self.out, &self.rest)?;
-        self.out.flush()?;
-        Ok(if self.codes.is_empty() { CLEAN } else { worst(&self.codes) })
     }
 }
