@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
@@ -24,7 +24,7 @@ use crate::log::Line;
 use crate::output::{self, tell};
 use crate::serial::GOODBYE;
 use crate::transport::{self, Listener, Stream};
-use crate::{CONNECT, failed, runtime, wrong_use};
+use crate::{CONNECT, failed, runtime, wire, wrong_use};
 
 /// How much is passed on at once.
 const PIECE: usize = 16 * 1024;
@@ -181,7 +181,7 @@ async fn ends<'a>(
     let opened = timeout(CONNECT, async { client.open().await?.into_stream().await }).await;
     let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
     let start = Instant::now();
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = wire::since_1970();
     let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
     Ok(Ends { client, server, peer, start, since_1970 })
 }

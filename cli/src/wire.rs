@@ -428,6 +428,9 @@ pub(crate) enum End {
 
 /// The time for heartbeats.
 pub(crate) fn unix_time() -> u32 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+    u32::try_from(since_1970().as_secs()).unwrap_or(u32::MAX)
+}
+
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
