@@ -463,6 +463,25 @@ fn a_port_is_used_again() {
     assert_eq!(messages(&output).len(), 1 + 5);
 }
 
+/// The columns are named again for messages, and for nothing else.
+#[test]
+fn what_follows_an_end_has_a_heading_if_it_is_messages() {
+    let mut long = talk();
+    let end = long.segments.split_off(long.segments.len() - 2);
+    let other = talk().segments;
+    let short: Vec<_> = other.iter().map(|segment| ipv4(segment, [40_001, 7000])).collect();
+    let message = long.segments.pop().unwrap();
+    let with = |rest: &[&Segment]| {
+        let rest = rest.iter().map(|segment| ipv4(segment, PORTS)).collect();
+        show_packets(&[long.packets(), short.clone(), rest].concat())
+    };
+    for (rest, headings) in [(vec![&message, &end[0], &end[1]], 3), (vec![&end[0]], 2)] {
+        let output = with(&rest);
+        assert_eq!(output.out.matches("\nconn  ").count(), headings, "{}", output.out);
+        assert_eq!(output.out.matches("\nend of connection ").count(), 2, "{}", output.out);
+    }
+}
+
 #[test]
 fn lines_of_json_have_gaps_and_the_capture() {
     let mut talk = talk();
