@@ -10,7 +10,7 @@
 //! - `operations` are those that a server has by itself. `command` runs programs that answer
 //!   requests, for both; `exec` names them. `body` is what a request sends.
 //! - `output`, `colors`, `text` and `escape` are for people, `json` and `log` for programs too;
-//!   `man` writes the manual.
+//!   `man` writes the manual. `codes` are the exit codes that several commands share.
 
 mod address;
 mod args;

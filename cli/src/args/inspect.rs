@@ -23,7 +23,8 @@ Captures of a network:
   who asked for the connection, or, if that was not captured, who sends first. Where a part
   of a stream was not captured, that side is shown no further, and the gap is told. Fragments
   of IP packets are not put together. No more is kept than 1 MiB of a stream, 64 MiB of all
-  streams, and 4,096 connections.
+  streams, and 4,096 connections: to make room, those that said nothing for longest are shown
+  no further, and that is told as a gap.
 
 JSON lines:
   `type` tells what a line is: `conversation` or `connection`; then the messages by their
@@ -47,7 +48,8 @@ Examples:
 Exit codes:
    0  all is well
    1  bad input: a byte that cannot be
-   2  the input ends inside a message, or a part of it was not captured
+   2  the input ends inside a message, or a part of it was not captured, or not
+      followed
   64  wrong use
   66  a file cannot be read
   74  the output cannot be written"
