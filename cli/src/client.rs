@@ -305,7 +305,7 @@ impl App for Caller<'_> {
             Takes::Result => self.over(Answer::Result),
             Takes::Error => self.over(Answer::Error),
             Takes::Retry(wait_ms) => {
-                let at = link.now.saturating_add(wait_ms.into());
+                let at = link.after(wait_ms.into());
                 // What has been shown cannot be taken back, and time that is over will not do.
                 if self.retries == 0 || self.has_parts || at >= self.until {
                     return self.over(Answer::Retry);

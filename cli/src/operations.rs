@@ -112,7 +112,7 @@ impl App for Service {
             }
             Received::RetryResult { request, wait_ms, .. } => {
                 if let Some(at) = self.asking(request) {
-                    self.jobs[at].due = Some(link.now + u64::from(wait_ms));
+                    self.jobs[at].due = Some(link.after(wait_ms.into()));
                 }
                 Payload::Ignored
             }
@@ -349,8 +349,8 @@ impl Service {
                 self.refuse(at, error.to_string().as_bytes(), link);
                 return Ok(());
             }
-            ("slow", Ok(wait)) => link.now + wait.clamp(0, 10_000) as u64,
-            ("limited", _) => link.now + 100,
+            ("slow", Ok(wait)) => link.after(wait.clamp(0, 10_000) as u64),
+            ("limited", _) => link.after(100),
             ("stream-join", _) => return Ok(()),
             (_, number) => {
                 job.count = 0..number.unwrap_or(0);

@@ -132,6 +132,11 @@ impl<const N: usize> Link<N> {
         &self.buffer[self.gone..self.len]
     }
 
+    /// The time when so many milliseconds will have passed, not nearly.
+    pub(crate) fn after(&self, ms: u64) -> u64 {
+        self.now.saturating_add(ms).saturating_add((ms > 0).into()) // `now` is rounded down
+    }
+
     /// Lets the session write. `None`: it will not, because the request or the conversation
     /// is over, or because it has as many requests as it can.
     #[inline(always)]
