@@ -177,8 +177,10 @@ enum Asked {
 #[derive(Clone, Copy)]
 enum Takes {
     Nothing,
-    /// It is shown, and that is all.
+    /// It is shown, and that is all: a notification.
     Shown,
+    /// A part of the result, which is shown and not the last.
+    Part,
     /// The call is over behind it.
     Result,
     Error,
@@ -235,7 +237,7 @@ impl App for Caller<'_> {
             Received::ResultPart { payload, .. } => {
                 self.has_parts = true;
                 self.show(What::Part, payload)?;
-                Takes::Shown
+                Takes::Part
             }
             Received::ResultEnd { .. } => {
                 self.show(What::Part, 0)?;
@@ -296,12 +298,12 @@ impl App for Caller<'_> {
             _ => {}
         }
         self.show.piece(data, remaining).map_err(End::Unprinted)?;
-        if let Takes::Result | Takes::Error | Takes::Retry(_) = self.takes {
+        if !matches!(self.takes, Takes::Shown) {
             self.progress = link.now;
         }
         match self.takes {
             _ if remaining > 0 => Ok(()),
-            Takes::Nothing | Takes::Shown | Takes::Run(..) => Ok(()),
+            Takes::Nothing | Takes::Shown | Takes::Part | Takes::Run(_) => Ok(()),
             Takes::Result => self.over(Answer::Result),
             Takes::Error => self.over(Answer::Error),
             Takes::Retry(wait_ms) => {

@@ -172,6 +172,25 @@ fn answers_before_it_leaves() {
     }
 }
 
+/// Every byte of an answer is a sign of it, in a part too.
+#[test]
+fn waits_for_a_part_that_comes_slowly() {
+    let patience = 1000;
+    for answer in ["S000000000004slow", "R000000000004slow"] {
+        let (called, ()) = scripted(HELLO, Limits { patience, ..PATIENT }, move |mut peer| {
+            peer.hears(ASKED);
+            let (head, last) = answer.split_at(answer.len() - 4);
+            peer.say(format!("01{head}"));
+            for byte in last.as_bytes() {
+                thread::sleep(Duration::from_millis(600));
+                peer.say([*byte]);
+            }
+            peer.say("S000000000000"); // behind a result it belongs to nobody
+        });
+        assert_eq!(called.shown(), "slow", "{answer}");
+    }
+}
+
 #[test]
 fn shows_errors_and_waits() {
     for (answer, want) in [
