@@ -199,7 +199,7 @@ fn announced(tool: &Tool) -> io::Result<String> {
         for first in [WHOLE, BINARY, LAST | TEXT] {
             let mut stream = open(tool)?;
             stream.write_all(&announce(first, len, b"01"))?;
-            if len > 1 << 24 {
+            if len > 1 << 20 {
                 rest(&stream)?;
             }
             held.push(stream);
@@ -208,7 +208,7 @@ fn announced(tool: &Tool) -> io::Result<String> {
     clean(tool)?;
     // Those that are as long as a message may be are waited for.
     grown(tool, before, 6 * MESSAGE)?;
-    Ok(format!("{} connections, closed above 16 MiB", held.len()))
+    Ok(format!("{} connections, closed above 1 MiB", held.len()))
 }
 
 fn fragments(tool: &Tool) -> io::Result<String> {
