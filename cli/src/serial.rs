@@ -36,7 +36,8 @@ pub(crate) const GOODBYE: &[u8] = b"f00000000";
 /// What a device says to it that waits for a version: that this is none.
 const ANSWER_TO_GOODBYE: &[u8] = b"01f00000001";
 
-/// A line that is open, and no other program's that asks as this one and picocom do.
+/// An open line. It is locked, so that no other program has it that asks for the lock, as this
+/// one and picocom do.
 pub(crate) struct Line {
     port: SerialPort,
     #[cfg(unix)]
@@ -73,7 +74,7 @@ fn lock(path: &str) -> io::Result<Flock<File>> {
 
 pub(crate) struct Serial {
     port: SerialPort,
-    /// Whoever listens has it.
+    /// The lock. `None`: the listener has it.
     _line: Option<Line>,
     /// What came first, and is still to be read.
     first: Option<u8>,
