@@ -48,7 +48,7 @@ pub(crate) fn paint(style: Style, text: impl Display) -> String {
 
 /// The standard output or the standard error, and whether it takes colours: if it is a
 /// terminal, and the environment does not say otherwise (NO_COLOR, CLICOLOR, CLICOLOR_FORCE,
-/// TERM=dumb).
+/// TERM=dumb). With CI set, as where tests are run for a project, TERM is not asked.
 pub(crate) fn screen(is_stderr: bool) -> (Box<dyn Write>, bool) {
     let choice = match is_stderr {
         true => AutoStream::choice(&io::stderr()),

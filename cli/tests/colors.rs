@@ -1,21 +1,16 @@
 //! Colours: on a terminal, and nowhere else unless somebody asks for them.
 #![cfg(target_os = "linux")]
 
+mod support;
+
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conversations/");
+use support::gotalk;
 
-fn gotalk(args: &[&str]) -> Command {
-    let mut gotalk = Command::new(env!("CARGO_BIN_EXE_gotalk"));
-    gotalk.args(args).stdin(Stdio::null()).env("TERM", "xterm");
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-        gotalk.env_remove(name);
-    }
-    gotalk
-}
+const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conversations/");
 
 enum To {
     Stdout,

@@ -86,6 +86,7 @@ mod pages;
 mod payloads;
 #[path = "echo/program.rs"]
 mod program;
+mod support;
 #[path = "echo/transports.rs"]
 mod transports;
 

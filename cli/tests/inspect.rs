@@ -46,6 +46,7 @@ mod live;
 mod network;
 #[path = "inspect/program.rs"]
 mod program;
+mod support;
 
 const CAPTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/conversations/");
 

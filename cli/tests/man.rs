@@ -1,12 +1,13 @@
 //! The manual pages say what the help says.
 
+mod support;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 fn gotalk(args: &[&str]) -> (String, String, Option<i32>) {
-    let mut gotalk = Command::new(env!("CARGO_BIN_EXE_gotalk"));
-    let output = gotalk.args(args).stdin(Stdio::null()).output().unwrap();
+    let output = support::gotalk(args).output().unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
     (out, err, output.status.code())
 }
@@ -90,7 +91,8 @@ fn the_pages_can_be_read() {
     for entry in fs::read_dir(&pages.0).unwrap() {
         let path = entry.unwrap().path();
         let mut man = Command::new("man");
-        man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&path).env("MANWIDTH", "100");
+        man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&path);
+        man.env("MANWIDTH", "100").env("LC_ALL", "C");
         let Ok(output) = man.stdin(Stdio::null()).output() else {
             eprintln!("there is no man: not tried");
             return;

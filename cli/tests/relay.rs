@@ -3,6 +3,8 @@
 //! Nothing here depends on how fast things go, but for the limit that turns a hang into a
 //! failure.
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,14 +15,9 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use support::gotalk;
 
 const HANG: Duration = Duration::from_secs(30);
-
-fn gotalk(args: &[&str]) -> Command {
-    let mut gotalk = Command::new(env!("CARGO_BIN_EXE_gotalk"));
-    gotalk.args(args).stdin(Stdio::null());
-    gotalk
-}
 
 fn output(args: &[&str]) -> Output {
     gotalk(args).output().unwrap()

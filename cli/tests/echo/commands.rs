@@ -1,6 +1,7 @@
 //! `gotalk serve --exec`, by the program.
 
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 
 /// A server with these commands, and options before them.

@@ -2,7 +2,8 @@
 
 use super::calls::PATIENT;
 use super::commands::are_gone;
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 use client::{Body, Request};
 use plain::Plain;

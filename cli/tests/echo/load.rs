@@ -2,7 +2,8 @@
 //! to no good. Each of those must end it, with all that was seen.
 
 use super::answers::{objects, scripted};
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 use serde_json::Value;
 use std::process::{Output, Stdio};

@@ -1,6 +1,7 @@
 //! The options of `gotalk serve` and `gotalk call`, by the programs.
 
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 
 fn serving(options: &[&str]) -> (Process, Peer) {

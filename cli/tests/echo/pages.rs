@@ -1,6 +1,7 @@
 //! `gotalk serve --static`, and what a WebSocket says to HTTP that is none, by the program.
 
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! Where `gotalk call` has its payload from, by the program.
 
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 use std::fs;
 use std::path::PathBuf;

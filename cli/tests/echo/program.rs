@@ -1,17 +1,12 @@
 //! `gotalk serve` and `gotalk call` as programs: output, exit codes, and what happens
 //! where there is too little of everything.
 
+use super::support::gotalk;
 use super::*;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
-
-pub(crate) fn gotalk(args: &[&str]) -> Command {
-    let mut gotalk = Command::new(env!("CARGO_BIN_EXE_gotalk"));
-    gotalk.args(args).stdin(Stdio::null());
-    gotalk
-}
 
 pub(crate) fn output(args: &[&str]) -> Output {
     gotalk(args).output().unwrap()

@@ -1,6 +1,7 @@
 //! `gotalk serve` and `gotalk call` over everything that is not TCP, and addresses.
 
-use super::program::{Process, gotalk, output};
+use super::program::{Process, output};
+use super::support::gotalk;
 use super::*;
 use address::Address;
 use std::io::{BufRead, BufReader};

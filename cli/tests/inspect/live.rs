@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::CAPTURES;
+use super::support::gotalk;
 
 const HANG: Duration = Duration::from_secs(20);
 
@@ -47,8 +48,7 @@ struct Program {
 
 impl Program {
     fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gotalk"));
-        command.args([&["inspect", "--no-handshake"], args].concat());
+        let mut command = gotalk(&[&["inspect", "--no-handshake"], args].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));

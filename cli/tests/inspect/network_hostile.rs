@@ -1,9 +1,10 @@
 //! Captures that are broken, cut off, or made to cost much.
 
 use std::io::{self, Read};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::*;
+use crate::support::gotalk;
 
 /// Files with everything in them.
 fn files() -> Vec<Vec<u8>> {
@@ -175,12 +176,8 @@ fn unfinished_heads(left: u32, _: &mut Random) -> Vec<Vec<u8>> {
 fn its_memory_is_bounded() {
     let floods = [(out_of_order as fn(u32, &mut Random) -> _, 10_000), (unfinished_heads, 4000)];
     for (packets, left) in floods {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_gotalk"))
-            .args(["inspect", "-"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child =
+            gotalk(&["inspect", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let flood = Flood { left, random: Random(1), packets, piece: pcap(&[]) };
         io::copy(&mut io::BufReader::with_capacity(1 << 17, flood), &mut stdin).unwrap();

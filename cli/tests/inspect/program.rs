@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::rc::Rc;
 
+use super::support::gotalk;
 use super::{CAPTURES, every_type, inspect, message, parse, run};
 
 #[test]
@@ -22,7 +23,7 @@ fn wrong_use_is_told_with_the_right_one() {
         &["--client", "a", "--server", "b", "c"],
         &["--client", "-", "--server", "-"],
     ] {
-        let output = program().args(args).stdin(Stdio::null()).output().expect("the program runs");
+        let output = gotalk(&[&["inspect"], args].concat()).output().expect("the program runs");
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             (output.status.code(), output.stdout.as_slice()),
@@ -188,22 +189,16 @@ fn a_message_is_shown_before_more_input_is_awaited() {
     assert_eq!((code, dialogue.sent), (0, 20));
 }
 
-fn program() -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_gotalk"));
-    program.arg("inspect");
-    program
-}
-
 #[test]
 fn the_program_reads_a_pipe_and_a_file() {
     let capture = format!("{CAPTURES}e-stream.s2c.bin");
     let bytes = std::fs::read(&capture).expect("a capture");
     let expected = run(&["-"], bytes.as_slice());
-    let file = program().arg(&capture).output().expect("the program runs");
+    let file = gotalk(&["inspect"]).arg(&capture).output().expect("the program runs");
     assert_eq!(String::from_utf8_lossy(&file.stdout), expected.out);
     assert_eq!((file.status.code(), file.stderr.as_slice()), (Some(0), b"".as_slice()));
 
-    let mut child = program()
+    let mut child = gotalk(&["inspect"])
         .arg("-")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -223,13 +218,13 @@ fn the_program_reads_a_pipe_and_a_file() {
     let (reader, mut writer) = io::pipe().expect("a pipe");
     writer.write_all(&bytes).expect("it fits");
     drop(writer);
-    let piped = program().stdin(reader).output().expect("the program runs");
+    let piped = gotalk(&["inspect"]).stdin(reader).output().expect("the program runs");
     assert_eq!(piped.stdout, file.stdout);
 }
 
 #[test]
 fn the_program_survives_a_closed_pipe() {
-    let mut child = program()
+    let mut child = gotalk(&["inspect"])
         .args(["--no-handshake", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -256,7 +251,7 @@ fn the_program_survives_a_closed_pipe() {
 #[cfg(target_os = "linux")]
 fn a_terminal_is_no_input() {
     let terminal = File::open("/dev/ptmx").expect("a terminal");
-    let wrong = program().stdin(terminal).output().expect("the program runs");
+    let wrong = gotalk(&["inspect"]).stdin(terminal).output().expect("the program runs");
     assert_eq!(wrong.status.code(), Some(64));
     let told = String::from_utf8_lossy(&wrong.stderr);
     assert!(told.starts_with("error: give a file, or a pipe"), "{told}");
