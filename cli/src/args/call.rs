@@ -55,7 +55,7 @@ Exit codes:
    3  no answer: not connected, cut off, silence, not Gotalk
   64  wrong use
   66  the payload cannot be read
-  74  the result cannot be written
+  74  the result cannot be written, or its reader has gone
   129, 130, 143
       its terminal is closed (on Linux), interrupted, terminated: with --handle when its
       commands have been killed, with --repeat when the summary has told what was seen

@@ -22,7 +22,6 @@ use super::summary::{Reply, Seen};
 use super::{no_answer, out, takes_leave};
 use crate::CONNECT;
 use crate::args::Call;
-use crate::output;
 use crate::text::{Excerpt, unknown};
 use crate::transport::{self, Stream};
 use crate::wire::{self, App, End, Link, NEVER, converse, on_a_line, see_off};
@@ -101,7 +100,7 @@ pub(super) async fn load(args: &Call, payload: &[u8], requests: u64) -> u8 {
     };
     match printed.and_then(|()| out.flush()) {
         Ok(()) => interrupted.unwrap_or(seen.code()),
-        Err(error) => output::failed(&error),
+        Err(error) => super::unprinted(&error),
     }
 }
 

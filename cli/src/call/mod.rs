@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::args::Call;
 use crate::body::{Parts, Source};
 use crate::client::{self, Answer, Body, Request, Show};
-use crate::codes::{NO_ANSWER, NO_INPUT};
+use crate::codes::{NO_ANSWER, NO_INPUT, NO_OUTPUT};
 use crate::colors;
 use crate::command::{Commands, Running};
 use crate::json::Object;
@@ -147,12 +147,12 @@ async fn ask(args: &Call, request: Request<'_>) -> u8 {
     match answer {
         Ok(Answer::Result) if args.notify && args.json => {
             let sent = Object::new("sent").end(&mut out(args));
-            sent.map_or_else(|error| output::failed(&error), |()| 0)
+            sent.map_or_else(|error| unprinted(&error), |()| 0)
         }
         Ok(Answer::Result) => 0,
         Ok(Answer::Error) => ERROR_RESULT,
         Ok(Answer::Retry) => RETRY_RESULT,
-        Err(End::Unprinted(error)) => output::failed(&error),
+        Err(End::Unprinted(error)) => unprinted(&error),
         Err(End::NoPayload(error)) => no_payload(args, &error),
         Err(end) => {
             let start = if args.json { "" } else { "no answer: " };
@@ -194,6 +194,13 @@ fn takes_leave(address: &Address) -> bool {
     matches!(address, Address::WebSocket { .. } | Address::Serial { .. })
 }
 
+/// Also where a reader has closed the pipe, of which nobody need be told: 0 would say that
+/// the result is there, whole.
+fn unprinted(error: &io::Error) -> u8 {
+    output::failed(error);
+    NO_OUTPUT
+}
+
 fn no_payload(args: &Call, error: &io::Error) -> u8 {
     let name = args.payload.as_deref().unwrap_or_default().to_string_lossy();
     let hint = match name.starts_with('@') && error.kind() == io::ErrorKind::NotFound {
@@ -212,5 +219,5 @@ fn no_answer(args: &Call, why: fmt::Arguments<'_>) -> u8 {
     }
     let mut object = Object::new("no_answer");
     object.set("error", why.to_string());
-    object.end(&mut out(args)).map_or_else(|error| output::failed(&error), |()| NO_ANSWER)
+    object.end(&mut out(args)).map_or_else(|error| unprinted(&error), |()| NO_ANSWER)
 }

@@ -161,12 +161,18 @@ fn a_full_standard_error_changes_nothing() {
 #[cfg(target_os = "linux")]
 fn a_full_standard_output_has_a_code_of_its_own() {
     let server = Process::start(gotalk(&["serve", "127.0.0.1:0"]));
-    for args in [
-        ["--help"].as_slice(),
-        &["--version"],
-        &["completions", "bash"],
-        &["call", &server.addr, "echo", "hello"],
-        &["inspect", "-"],
+    for (args, enough) in [
+        (["--help"].as_slice(), 0),
+        (&["--version"], 0),
+        (&["completions", "bash"], 0),
+        (&["inspect", "-"], 0),
+        // Here 0 would say that there is a result, and that it is whole.
+        (&["call", &server.addr, "echo", "hello"], 74),
+        (&["call", "--json", &server.addr, "echo", "hello"], 74),
+        (&["call", "--json", &server.addr, "fail", "hello"], 74),
+        (&["call", "--json", "--notify", &server.addr, "news", "hello"], 74),
+        (&["call", "--json", "127.0.0.1:1", "echo"], 74),
+        (&["call", "--repeat", "1", &server.addr, "echo", "hello"], 74),
     ] {
         let told = gotalk(args).stdout(full()).output().unwrap();
         assert_eq!(told.status.code(), Some(74), "{args:?}");
@@ -178,7 +184,7 @@ fn a_full_standard_output_has_a_code_of_its_own() {
         let broken = gotalk(args).stdout(broken()).output().unwrap();
         assert_eq!(
             (broken.status.code(), broken.stderr.as_slice()),
-            (Some(0), &b""[..]),
+            (Some(enough), &b""[..]),
             "{args:?}"
         );
     }
