@@ -11,8 +11,10 @@ pub type Session = gotalk::Session<4, 4>;
 
 /// The longest payload that is taken, and that an `App` may write for one message.
 pub const MAX_PAYLOAD: usize = 128;
+/// How long the peer may take nothing, in milliseconds.
+pub const STALL: u32 = 20_000;
 /// Room for the answer to one message, and then for what the session writes by itself.
-const ROOM: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD + MAX_REPLY_LEN;
+pub const ROOM: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD + MAX_REPLY_LEN;
 
 /// What a program does with what comes.
 pub trait App {
@@ -34,7 +36,10 @@ pub struct Link<T> {
     pub session: Session,
     pub transport: T,
     assembler: Assembler<MAX_PAYLOAD>,
-    tx: SendBuffer<512>,
+    /// Room for the answers to all that the peer may have asked, and for a message of ours.
+    tx: SendBuffer<{ 5 * ROOM }>,
+    /// Since when the transport takes nothing.
+    stalled: Option<u32>,
     /// What has been received. It is unread from `start` to `end`.
     rx: [u8; 256],
     start: usize,
@@ -45,28 +50,34 @@ impl<T: Read + Write> Link<T> {
     pub fn new(transport: T, settings: Settings) -> Self {
         let session = Session::new(settings);
         let (assembler, tx) = (Assembler::new(), SendBuffer::new());
-        Self { session, transport, assembler, tx, rx: [0; 256], start: 0, end: 0 }
+        Self { session, transport, assembler, tx, stalled: None, rx: [0; 256], start: 0, end: 0 }
     }
 
-    /// Writes what `write` does, such as a request. Without room, take a turn and try again.
-    pub fn write<R>(&mut self, write: impl FnOnce(&mut Session, &mut Writer<'_>) -> R) -> R {
-        self.tx.write(|writer| write(&mut self.session, writer))
+    /// Writes what `write` does, such as a request: up to `ROOM` bytes. On `None` take a turn,
+    /// and try again: the room for an answer stays free, because two ends that have none both
+    /// stop reading, for ever.
+    pub fn write<R>(
+        &mut self,
+        write: impl FnOnce(&mut Session, &mut Writer<'_>) -> R,
+    ) -> Option<R> {
+        let has_room = self.tx.available() >= 2 * ROOM;
+        has_room.then(|| self.tx.write(|writer| write(&mut self.session, writer)))
     }
 
     /// Does all that can be done without waiting, and tells whether the conversation is over.
     /// Call it again when the transport is ready, or after `session.wait_ms`.
     ///
-    /// If the peer takes nothing, it fails once several heartbeats have found no room.
+    /// It fails when the peer has taken nothing for `STALL`, also of the last word.
     pub fn turn(&mut self, now: u32, app: &mut impl App) -> Result<bool, Box<dyn Error>> {
         loop {
             while let Some(due) = self.tx.write(|writer| self.session.poll(now, writer))? {
                 match due {
                     Due::TimedOut(request) | Due::Lost(request) => app.give_up(request),
-                    Due::Close if !self.flush()? => return Ok(false),
+                    Due::Close if !self.flush(now)? => return Ok(false),
                     Due::Close => return Ok(self.assembler.finish().map(|()| true)?),
                 }
             }
-            if !self.flush()? && self.tx.available() < ROOM {
+            if !self.flush(now)? && self.tx.available() < ROOM {
                 return Ok(false); // take no message whose answer may find no room
             }
             let (start, end) = (self.start, self.end);
@@ -94,12 +105,19 @@ impl<T: Read + Write> Link<T> {
     }
 
     /// Sends what the transport takes now, and tells whether that was all.
-    fn flush(&mut self) -> io::Result<bool> {
+    fn flush(&mut self, now: u32) -> io::Result<bool> {
         while !self.tx.is_empty() {
             match self.transport.write(self.tx.unsent()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => self.tx.sent(len),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Ok(len) => {
+                    self.tx.sent(len);
+                    self.stalled = None;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let since = *self.stalled.get_or_insert(now);
+                    let is_late = now.wrapping_sub(since) >= STALL;
+                    return if is_late { Err(ErrorKind::TimedOut.into()) } else { Ok(false) };
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

@@ -28,12 +28,14 @@ pub struct Peer {
 
 impl Peer {
     /// Makes two requests at once.
-    pub fn new<T: Read + Write>(link: &mut Link<T>, now: u32) -> Result<Self, SessionError> {
-        link.write(|session, writer| {
+    pub fn new<T: Read + Write>(link: &mut Link<T>, now: u32) -> Result<Self, Box<dyn Error>> {
+        let written = link.write(|session, writer| {
             let stream = session.stream_request(now, writer, "upper", "one ")?;
             session.request(now, writer, "echo", r#""hello""#)?;
-            Ok(Self { stream, words: ["two ", "three", ""].iter() })
-        })
+            Ok::<_, SessionError>(stream)
+        });
+        let stream = written.ok_or("no room")??;
+        Ok(Self { stream, words: ["two ", "three", ""].iter() })
     }
 }
 

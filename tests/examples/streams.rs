@@ -4,11 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
-use crate::both_ways::{Peer, SETTINGS, link::Link};
+use crate::both_ways::link::{App, Link, MAX_PAYLOAD, STALL, Session};
+use crate::both_ways::{Peer, SETTINGS};
 use crate::cases::{hostile, messages, protocol_error};
 use crate::line::{Line, Manner};
 use crate::support::generate::Rng;
 use crate::support::oracle::{self, End, Event};
+use gotalk::{Outgoing, Received, SessionError, Writer};
 
 /// No conversation here needs as many turns.
 const ENOUGH: usize = 10_000;
@@ -198,9 +200,9 @@ fn check(sent: &[u8], seed: u64) {
     assert_eq!(text[1], "r\"hello\"|R\"hello\"|");
 }
 
-/// A peer that asks on and on, and takes nothing until its gate is opened.
+/// A peer that asks on and on, and takes as many bytes as it is told.
 struct Gate<'a> {
-    open: &'a Cell<bool>,
+    open: &'a Cell<usize>,
     input: &'a [u8],
     sent: &'a RefCell<Vec<u8>>,
 }
@@ -213,10 +215,12 @@ impl Read for Gate<'_> {
 
 impl Write for Gate<'_> {
     fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        if !self.open.get() {
+        let len = from.len().min(self.open.get());
+        if len == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.sent.borrow_mut().write(from)
+        self.open.set(self.open.get() - len);
+        self.sent.borrow_mut().write(&from[..len])
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -228,14 +232,14 @@ impl Write for Gate<'_> {
 fn both_ways_loses_nothing_while_its_buffer_is_full() {
     let requests: Vec<_> = (0..100).map(|i| format!("r{i:04}004echo00000008{i:08}")).collect();
     let input = ["01", &requests.concat()].concat();
-    let (open, sent) = (Cell::new(false), RefCell::new(Vec::new()));
+    let (open, sent) = (Cell::new(0), RefCell::new(Vec::new()));
     let mut link = Link::new(Gate { open: &open, input: input.as_bytes(), sent: &sent }, SETTINGS);
     let mut peer = Peer::new(&mut link, 0).unwrap();
     for _ in 0..10 {
         assert!(!link.turn(0, &mut peer).unwrap());
     }
     assert!(!link.transport.input.is_empty(), "it has taken more than it could answer");
-    open.set(true);
+    open.set(usize::MAX);
     assert!(finish(&mut link, &mut peer));
     let answers: Vec<_> = (0..100).map(|i| format!("R{i:04}00000008{i:08}")).collect();
     let want = [FIRST, &answers.concat()].concat();
@@ -244,10 +248,70 @@ fn both_ways_loses_nothing_while_its_buffer_is_full() {
 
 #[test]
 fn both_ways_gives_up_on_a_peer_that_takes_nothing() {
-    let (open, sent) = (Cell::new(false), RefCell::new(Vec::new()));
     let input = ["01", &"r0001004echo00000000".repeat(1000)].concat();
+    for taken_at in [None, Some(15)] {
+        let (open, sent) = (Cell::new(0), RefCell::new(Vec::new()));
+        let input = input.as_bytes();
+        let mut link = Link::new(Gate { open: &open, input, sent: &sent }, SETTINGS);
+        let mut peer = Peer::new(&mut link, 0).unwrap();
+        let failed_at = (0..100).find(|i| {
+            open.set(usize::from(taken_at == Some(*i)));
+            link.turn(i * 1_000, &mut peer).is_err()
+        });
+        // A byte starts the time anew.
+        assert_eq!(failed_at, Some(taken_at.unwrap_or(0) + STALL / 1_000));
+    }
+}
+
+#[test]
+fn both_ways_gives_up_on_a_peer_that_does_not_take_its_last_word() {
+    for opened_at in [None, Some(15)] {
+        let (open, sent) = (Cell::new(0), RefCell::new(Vec::new()));
+        let mut link = Link::new(Gate { open: &open, input: b"02", sent: &sent }, SETTINGS);
+        let mut peer = Peer::new(&mut link, 0).unwrap();
+        let mut turns = (0..100).map(|i| {
+            open.set(if opened_at == Some(i) { usize::MAX } else { 0 });
+            (i, link.turn(i * 1_000, &mut peer))
+        });
+        let (failed_at, result) = turns.find(|(_, result)| !matches!(result, Ok(false))).unwrap();
+        assert_eq!(failed_at, opened_at.unwrap_or(STALL / 1_000));
+        // If it has been told, what stands is that its version was wrong.
+        assert_eq!(result.unwrap_err().is::<gotalk::Error>(), opened_at.is_some());
+        assert_eq!(sent.take().ends_with(b"f00000001"), opened_at.is_some());
+    }
+}
+
+struct Echo;
+
+impl App for Echo {
+    fn receive(
+        &mut self,
+        _: u32,
+        received: Received<'_, &[u8]>,
+        session: &mut Session,
+        writer: &mut Writer<'_>,
+    ) -> Result<(), SessionError> {
+        match received {
+            Received::Request { request, payload, .. } => session.respond(writer, request, payload),
+            _ => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, _: Outgoing) {}
+}
+
+/// Two ends that write whenever they may would else stop each other.
+#[test]
+fn both_ways_keeps_the_room_for_an_answer() {
+    let (open, sent) = (Cell::new(0), RefCell::new(Vec::new()));
+    let payload = "x".repeat(MAX_PAYLOAD);
+    let input = format!("01r0001004echo{MAX_PAYLOAD:08x}{payload}");
     let mut link = Link::new(Gate { open: &open, input: input.as_bytes(), sent: &sent }, SETTINGS);
-    let mut peer = Peer::new(&mut link, 0).unwrap();
-    let failed_at = (0..100).find(|i| link.turn(i * 20_000, &mut peer).is_err());
-    assert!(failed_at.is_some_and(|turn| turn > 2), "{failed_at:?}");
+    let write = |session: &mut Session, writer: &mut Writer<'_>| {
+        session.notify(0, writer, "note", &payload).unwrap();
+    };
+    let written = (0..100).take_while(|_| link.write(write).is_some()).count();
+    assert!(written > 0);
+    assert!(!link.turn(0, &mut Echo).unwrap());
+    assert!(link.transport.input.is_empty(), "it has stopped reading");
 }
