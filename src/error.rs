@@ -184,7 +184,8 @@ pub enum WriteError {
     BufferTooSmall {
         /// The length of the whole message, in bytes. If it is more than the capacity of the
         /// buffer, the message will never fit; otherwise send what is in the buffer, and try
-        /// again.
+        /// again. With a [`SendBuffer`](crate::SendBuffer) its own capacity counts: that of the
+        /// writer in it is only what is free now.
         needed: usize,
         /// The number of bytes that were free in the buffer.
         available: usize,

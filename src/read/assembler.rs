@@ -135,7 +135,8 @@ impl<const P: usize, const N: usize> Assembler<P, N> {
     /// # Errors
     ///
     /// Fails at a byte that the grammar does not allow. `input` then starts with that byte,
-    /// and every later call fails in the same way ([rule 3.8](crate::protocol#rule-3-8)).
+    /// and every later call fails in the same way ([rule 3.8](crate::protocol#rule-3-8)), so
+    /// leave the loop at an error. [`Items`] gives it once.
     pub fn next_item<'s, 'b: 's>(
         &'s mut self,
         input: &mut &'b [u8],

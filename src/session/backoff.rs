@@ -1,7 +1,7 @@
 //! How long to wait before connecting again.
 
 /// How long to wait before connecting again: 500 ms at first, twice as long after each attempt,
-/// up to 5 seconds, as gotalk.js does. Once a conversation is open, it starts anew.
+/// up to 5 seconds, as gotalk.js does. Once the peer has answered something, it starts anew.
 ///
 /// The wait is cut by up to a half at random, so that a thousand devices do not come back at
 /// the same moment after a server has failed.
@@ -13,7 +13,7 @@
 /// assert_eq!(backoff.next_ms(0), 500);
 /// assert_eq!(backoff.next_ms(0), 1_000);
 /// assert!((1_000..=2_000).contains(&backoff.next_ms(0x9e37_79b9)));
-/// backoff.reset(); // at `Received::Opened`
+/// backoff.reset(); // at `Received::Result`
 /// assert_eq!(backoff.next_ms(0), 500);
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,8 +48,9 @@ impl Backoff {
         ms.saturating_sub(cut as u32)
     }
 
-    /// Starts anew. Call it when a conversation is open, not when a connection is: a server
-    /// that accepts and fails would be called without end.
+    /// Starts anew. Call it at the first result, or when the conversation has lasted for some
+    /// seconds. A connection, or the version of the peer, is too early: a server that accepts and
+    /// fails would be called again and again after the shortest wait.
     pub const fn reset(&mut self) {
         self.next_ms = self.min_ms;
     }

@@ -147,6 +147,43 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// [`Over`](SessionError::Over) if it has been answered, [`Parts`](SessionError::Parts)
     /// if parts of a result have been written, [`Closed`](SessionError::Closed), or
     /// [`Write`](SessionError::Write) with what the writer refused.
+    ///
+    /// A result that is too long has written nothing, so an error result can take its place. An
+    /// answer that comes after the conversation or the request has ended is no fault:
+    ///
+    /// ```
+    /// use gotalk::{Incoming, Session, SessionError, Writer};
+    ///
+    /// /// Answers with `payload`, or says that it does not fit into the writer, which is empty.
+    /// fn answer<const OUT: usize, const IN: usize>(
+    ///     session: &mut Session<OUT, IN>,
+    ///     writer: &mut Writer<'_>,
+    ///     request: Incoming,
+    ///     payload: &[u8],
+    /// ) -> Result<(), SessionError> {
+    ///     match session.respond(writer, request, payload) {
+    ///         Err(SessionError::Write(_)) => {
+    ///             session.respond_error(writer, request, "the result is too long")
+    ///         }
+    ///         Err(SessionError::Over | SessionError::Closed) => Ok(()),
+    ///         result => result,
+    ///     }
+    /// }
+    /// # use gotalk::{Assembler, Received, Settings};
+    /// # let mut session = Session::<1, 1>::new(Settings::DEFAULT);
+    /// # let mut assembler = Assembler::<16>::new();
+    /// # let mut buffer = [0; 48];
+    /// # let mut writer = Writer::new(&mut buffer);
+    /// # let mut items = assembler.feed(b"01r0000001x00000000");
+    /// # while let Some(item) = items.next() {
+    /// #     if let Received::Request { request, .. } = session.receive(0, item, &mut writer)? {
+    /// #         answer(&mut session, &mut writer, request, &[0; 40])?;
+    /// #         answer(&mut session, &mut writer, request, b"too late")?;
+    /// #     }
+    /// # }
+    /// # assert_eq!(writer.as_bytes(), b"01E000000000016the result is too long");
+    /// # Ok::<(), SessionError>(())
+    /// ```
     pub fn respond(
         &mut self,
         writer: &mut Writer<'_>,

@@ -78,11 +78,21 @@ enum Phase {
 /// that you can owe an answer, up to 65,535 each. Both can be 0.
 ///
 /// - **Time**: `now` is in milliseconds, from any clock that starts anywhere and wraps at 2³².
-///   Give every call the same clock. While a conversation lasts, poll at least every 12 days.
+///   Give every call the same clock, and read it anew after every wait. While a conversation
+///   lasts, poll at least every 12 days. A clock that wraps earlier stops everything that is
+///   timed: `micros() as u32 / 1000` wraps after 71 minutes, so divide in 64 bits.
 /// - **All or nothing**: when the writer has no room, nothing is written and nothing has
 ///   changed. Send what is in the writer, and call again with the same arguments, the event
 ///   included. A message of the session's own takes up to
 ///   [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN) bytes.
+/// - **Room**: on a transport that does not block, write a message of your own only if the room
+///   for an answer stays free behind it. Two ends that have no such room both stop reading, for
+///   ever. If the peer takes nothing for as long as you would let a write wait, call
+///   [`disconnected`](Self::disconnected): `silence_ms` cannot end a conversation whose last
+///   word finds no room.
+/// - **One way out**: write everything through the session, and nothing by the methods of the
+///   [`Writer`]. It does not see what goes past it, so the version would come too late, and
+///   requests would stay unanswered.
 /// - **RAM**: 9 bytes for each request of ours, 8 for each of the peer's, and some 60 more:
 ///   `Session<4, 4>` has 128 bytes. With the default settings a fresh one is all zeros, so in
 ///   a `static` it lies in `.bss` and takes no flash.
@@ -173,6 +183,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// Goes back to the start of a conversation, for another connection. The settings, the
     /// load and the clock stay. Handles of the conversation before stay over: none of them
     /// ever means a request of the new one.
+    ///
+    /// Reset the reader as well, and the [`SendBuffer`](crate::SendBuffer), or make a new
+    /// [`Writer`]. After a protocol error a reader swallows everything, and a writer refuses
+    /// everything, until then.
     ///
     /// Requests still in flight are forgotten; take them from [`poll`](Self::poll) first if
     /// you want to know which.

@@ -17,7 +17,8 @@ use super::{GREETED, Session};
 ///
 /// - bytes or text: everything that gives `&[u8]`, such as `b"hello"`, `&buffer[..len]`,
 ///   `"hello"` or `&string`;
-/// - text that is made on the spot, straight in the writer's buffer: `format_args!("{t}")`;
+/// - text that is made on the spot, straight in the writer's buffer: `format_args!("{t}")`. In
+///   JSON escape the strings, which `{:?}` does not do as JSON wants it;
 /// - [`Announced`], the length of a payload that goes another way.
 ///
 /// On an AVR make text in another way, and send it as bytes: there `format_args!` itself, in this
@@ -36,6 +37,12 @@ use super::{GREETED, Session};
 /// assert_eq!(writer.as_bytes(), b"01n00btemperature0000000421.5");
 /// # Ok::<(), gotalk::SessionError>(())
 /// ```
+///
+/// What another crate serialises goes into a buffer of yours first: pass `&buffer[..len]`.
+#[diagnostic::on_unimplemented(
+    note = "bytes and text are borrowed: `&payload`",
+    note = "what can be displayed is text: `format_args!(\"{{payload}}\")`"
+)]
 pub trait Payload: sealed::Put {}
 
 /// Bytes, or text.

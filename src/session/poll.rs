@@ -20,8 +20,8 @@ pub enum Due {
     /// more.
     Lost(Outgoing),
     /// Send what has been written, and close the connection
-    /// ([rule 7.11](crate::protocol#rule-7-11)). It comes after everything else, and again at
-    /// every further call.
+    /// ([rule 7.11](crate::protocol#rule-7-11)). Let the peer take its time for that, but not for
+    /// ever. It comes after everything else, and again at every further call.
     Close,
 }
 
@@ -36,9 +36,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     /// # Errors
     ///
     /// [`BufferTooSmall`](WriteError::BufferTooSmall) if the writer has no room: send what is
-    /// in it, and call again. It cannot happen with [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN)
-    /// bytes free. [`Closed`](WriteError::Closed) if you have written a protocol error
-    /// yourself: use [`close`](Self::close).
+    /// in it, and call again, when the transport has taken something. It cannot happen with
+    /// [`MAX_REPLY_LEN`](crate::MAX_REPLY_LEN) bytes free. [`Closed`](WriteError::Closed) if a
+    /// protocol error has been written: one of yours, in place of [`close`](Self::close), or
+    /// that of a conversation before, whose writer or send buffer is still in use.
     pub fn poll(&mut self, now: u32, writer: &mut Writer<'_>) -> Result<Option<Due>, WriteError> {
         self.start(now);
         if self.is_live() {
@@ -97,8 +98,10 @@ impl<const OUT: usize, const IN: usize> Session<OUT, IN> {
     }
 
     /// How long [`poll`](Self::poll) has nothing to do unless something is received, in
-    /// milliseconds: wait for input for that long at most. `None` means for ever. 0 means now:
-    /// some transports take that for "for ever", so wait 1 ms for them. It can be too short, as after a request that was answered in time, but never too long.
+    /// milliseconds: wait for input for that long at most, or until a timer of your own if that
+    /// is earlier. `None` means for ever. 0 means now: some transports take that for "for ever",
+    /// so wait 1 ms for them. It can be too short, as after a request that was answered in time,
+    /// but never too long.
     pub fn wait_ms(&self, now: u32) -> Option<u32> {
         if self.flags & GREETED == 0
             || !self.is_live()

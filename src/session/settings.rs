@@ -26,7 +26,9 @@ pub struct Settings {
     ///
     /// What counts is when an event or an item came. An [`Assembler`](crate::Assembler) gives
     /// one when a message is complete, so its longest message must arrive within this time. It
-    /// counts while you do not read, too: let no write wait longer.
+    /// counts while you do not read, too: let no write wait longer. Without room for the last
+    /// word [`poll`](crate::Session::poll) fails, and the conversation goes on: see *Room* at
+    /// [`Session`](crate::Session).
     pub silence_ms: Option<u32>,
     /// How long a request waits for its result, in milliseconds, counted from the request,
     /// from its last part or from the last part of its result. `None` by default: for ever.

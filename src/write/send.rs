@@ -87,7 +87,9 @@ impl<const N: usize> SendBuffer<N> {
     }
 
     /// How many bytes are free: a longer message does not fit. Look at it before you take an
-    /// item from a reader whose answer may find no room.
+    /// item from a reader whose answer may find no room, and before you write a message of your
+    /// own: behind it the room for an answer must stay free. Two ends that have none both stop
+    /// reading, for ever.
     pub const fn available(&self) -> usize {
         N.saturating_sub(self.len())
     }
