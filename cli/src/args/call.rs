@@ -38,6 +38,7 @@ Examples:
   printf @home | gotalk call 127.0.0.1:7000 echo -      sends `@home` itself
   gotalk call --stream 127.0.0.1:7000 echo 'hello in parts'
   tail -f log | gotalk call --stream 127.0.0.1:7000 echo -
+  gotalk call --stream --part 32 serial:/dev/ttyUSB0 update @firmware.bin
   gotalk call --timeout 2 example.org:7000 ping '{}'
   gotalk call --retry 5 --timeout 60 example.org:7000 ping
   gotalk call --json 127.0.0.1:7000 echo hello | jq -r .payload
@@ -69,6 +70,14 @@ pub(crate) struct Call {
     /// read, in parts of up to 16 KiB, and may be of any length.
     #[arg(verbatim_doc_comment, long)]
     pub(crate) stream: bool,
+    /// With --stream, the most bytes in a part: a small device takes no long ones
+    #[arg(
+        long,
+        value_name = "BYTES",
+        value_parser = clap::value_parser!(u16).range(1..=16 * 1024),
+        requires = "stream"
+    )]
+    pub(crate) part: Option<u16>,
     /// Send a notification, which has no answer, in place of a request
     #[arg(long, conflicts_with = "stream")]
     pub(crate) notify: bool,
@@ -109,7 +118,7 @@ pub(crate) struct Call {
     /// Print JSON objects, one a line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Make N requests in all, and print a summary in place of the results
+    /// Make N single requests in all, and print a summary in place of the results
     #[arg(
         long,
         value_name = "N",

@@ -47,8 +47,10 @@ pub(crate) fn run(args: &Call) -> u8 {
     }
     let mut whole = Vec::new();
     let body = match args.stream {
-        true => Parts::open(source, if let Source::Bytes(_) = source { PART } else { FULL })
-            .map(Body::Stream),
+        true => {
+            let most = if let Source::Bytes(_) = source { PART } else { FULL };
+            Parts::open(source, args.part.map_or(most, usize::from)).map(Body::Stream)
+        }
         false => source.read().map(|bytes| {
             whole = bytes;
             if args.notify { Body::Notification(&whole) } else { Body::Single(&whole) }

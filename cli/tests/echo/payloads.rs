@@ -109,10 +109,8 @@ fn part(peer: &mut Peer, start: &str) -> Vec<u8> {
     part
 }
 
-#[test]
-fn a_file_is_streamed_in_large_parts() {
-    let payload = bytes(40_000);
-    let file = Temporary::new("parts", &payload);
+/// What a call with these options sends of a payload, part by part.
+fn parts(options: &[&str], payload: &str) -> Vec<Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let peer = thread::spawn(move || {
@@ -124,8 +122,33 @@ fn a_file_is_streamed_in_large_parts() {
         peer.say("01R000000000002ok");
         parts
     });
-    assert_gives(&output(&["call", "--stream", &addr, "echo", &file.arg()]), b"ok");
-    let parts = peer.join().unwrap();
+    let call = [&["call", "--stream"], options, &[&addr, "echo", payload]].concat();
+    assert_gives(&output(&call), b"ok");
+    peer.join().unwrap()
+}
+
+#[test]
+fn a_part_is_as_long_as_asked_for() {
+    let text: Vec<Vec<u8>> = ["0123456", "789abcd", "ef", ""].map(Vec::from).into();
+    assert_eq!(parts(&["--part", "7"], "0123456789abcdef"), text);
+    let file = Temporary::new("part", &bytes(2500));
+    let sizes: Vec<usize> = parts(&["--part", "1000"], &file.arg()).iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1000, 1000, 500, 0]);
+    let long = "x".repeat(20_000);
+    let sizes: Vec<usize> = parts(&["--part", "16384"], &long).iter().map(Vec::len).collect();
+    assert_eq!(sizes, [16_384, 3_616, 0]);
+    for wrong in [["--stream", "--part=0"].as_slice(), &["--stream", "--part=16385"], &["--part=9"]]
+    {
+        let told = output(&[&["call"], wrong, &["127.0.0.1:1", "echo", "x"]].concat());
+        assert_eq!(told.status.code(), Some(64), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_file_is_streamed_in_large_parts() {
+    let payload = bytes(40_000);
+    let file = Temporary::new("parts", &payload);
+    let parts = parts(&[], &file.arg());
     assert!(parts.concat() == payload);
     assert!(parts.iter().all(|part| part.len() <= 16 * 1024));
     assert!(parts.len() < 20, "{} parts", parts.len());
