@@ -4,7 +4,8 @@
 //! what is still to be sent, and on whether to ask again: see [`Caller::waits_until`].
 
 use std::fmt;
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use gotalk::{
     Event, Frame, Incoming, MAX_NAME_LEN, Name, Outgoing, Received, Settings, WriteError,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout_at;
 
 use crate::body::Parts;
 use crate::command::Running;
@@ -29,7 +31,7 @@ pub(crate) struct Limits {
     /// Whether the peer is seen off even if all is well: it may not see a mere end.
     pub(crate) takes_leave: bool,
     /// Whether it is a line that never hangs up.
-    pub(crate) says_goodbye: bool,
+    pub(crate) is_line: bool,
     /// When all of it is to be over, if that is set.
     pub(crate) until: Option<Instant>,
     /// How often to ask again after a retry result.
@@ -108,6 +110,11 @@ pub(crate) trait Show {
     fn piece(&mut self, data: &[u8], remaining: u32) -> io::Result<()>;
     /// A word on anything else.
     fn note(&mut self, text: fmt::Arguments<'_>);
+    /// Nothing comes after it.
+    fn end(&mut self) -> io::Result<()>;
+    /// Is ready when all that was shown has been written. Until then nothing more is taken from
+    /// the peer; the conversation goes on.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 /// Makes a request. Those of the peer are answered by commands, if there are any for them.
@@ -119,9 +126,6 @@ pub(crate) async fn call(
     show: &mut dyn Show,
 ) -> Result<Answer, End> {
     let mut settings = Settings { streams: u16::MAX, ..Settings::DEFAULT };
-    if limits.says_goodbye {
-        settings = on_a_line(settings);
-    }
     let is_notification = matches!(request.body, Body::Notification(_));
     let takes_leave = limits.takes_leave || is_notification;
     let until = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -130,9 +134,11 @@ pub(crate) async fn call(
         waiting: request.body.len() + (1 << 20),
         unread: limits.patience,
         goodbye: limits.goodbye,
-        says_goodbye: limits.says_goodbye,
         ..wire::Limits::default()
     };
+    if limits.is_line {
+        on_a_line(&mut settings, &mut wire);
+    }
     let mut link = Link::new(settings);
     let mut caller = Caller {
         request,
@@ -143,21 +149,46 @@ pub(crate) async fn call(
         progress: 0,
         takes: Takes::Nothing,
         has_parts: false,
+        is_opened: false,
         was_asked: false,
         answer: None,
         running,
         show,
+        was_busy: false,
+        is_written: true,
+        unwritten: None,
     };
     let Err(end) = converse(&mut stream, &mut link, &mut caller, &wire).await;
-    let answer = caller.answer;
-    // Otherwise what it was told could be lost on the way.
-    let takes_leave = takes_leave || caller.was_asked;
-    drop(caller.running); // which kills the commands
-    if answer.is_none() || takes_leave {
-        wire.unread = limits.goodbye;
-        see_off(&mut stream, &mut link, &end, &wire).await;
+    let Caller { answer, was_asked, running, show, .. } = caller;
+    drop(running); // which kills the commands
+    let leave = async {
+        // Otherwise what it was told could be lost on the way.
+        if answer.is_none() || takes_leave || was_asked {
+            wire.unread = limits.goodbye;
+            see_off(&mut stream, &mut link, &end, &wire).await;
+        }
+    };
+    let write = async {
+        if matches!(end, End::Unprinted(_)) {
+            return Ok(()); // it was tried
+        }
+        show.end()?;
+        let written = poll_fn(|cx| show.poll_written(cx));
+        match limits.until {
+            Some(until) => timeout_at(until.into(), written).await.unwrap_or_else(|_| Err(late())),
+            None => written.await,
+        }
+    };
+    let (written, ()) = tokio::join!(write, leave);
+    match written {
+        Err(error) => Err(End::Unprinted(error)),
+        Ok(()) => answer.ok_or(end),
     }
-    answer.ok_or(end)
+}
+
+/// Nobody has taken what was shown.
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "it was not taken in time")
 }
 
 /// How far the request has come.
@@ -200,11 +231,19 @@ struct Caller<'a> {
     takes: Takes,
     /// Whether a part of a result has been shown.
     has_parts: bool,
-    /// Whether the peer has made a request.
+    /// Whether the peer has said its version.
+    is_opened: bool,
+    /// Whether it has made a request.
     was_asked: bool,
     answer: Option<Answer>,
     running: Running,
     show: &'a mut dyn Show,
+    /// Whether something was still to be sent, answered or written a moment ago.
+    was_busy: bool,
+    /// Whether all that was shown has been written.
+    is_written: bool,
+    /// Why it cannot be.
+    unwritten: Option<io::Error>,
 }
 
 impl App for Caller<'_> {
@@ -226,10 +265,6 @@ impl App for Caller<'_> {
             self.progress = link.now;
         }
         self.takes = match received {
-            // It is a Gotalk peer, so the notification will be read.
-            Received::Opened if matches!(self.request.body, Body::Notification(_)) => {
-                return self.over(Answer::Result);
-            }
             Received::Result { payload, .. } => {
                 self.show(What::Result, payload)?;
                 Takes::Result
@@ -267,7 +302,10 @@ impl App for Caller<'_> {
                 self.running.end(request);
                 Takes::Nothing
             }
-            Received::Opened => Takes::Nothing,
+            Received::Opened => {
+                self.is_opened = true;
+                Takes::Nothing
+            }
             Received::Heartbeat { load, .. } => {
                 self.show.note(format_args!("heartbeat: load {load}"));
                 Takes::Nothing
@@ -297,6 +335,7 @@ impl App for Caller<'_> {
             }
             _ => {}
         }
+        self.is_written = false;
         self.show.piece(data, remaining).map_err(End::Unprinted)?;
         if !matches!(self.takes, Takes::Shown) {
             self.progress = link.now;
@@ -323,6 +362,9 @@ impl App for Caller<'_> {
     }
 
     fn tick(&mut self, link: &mut Link) -> Result<u64, End> {
+        if let Some(error) = self.unwritten.take() {
+            return Err(End::Unprinted(error));
+        }
         if let Asked::At(at) = self.asked
             && at <= link.now
         {
@@ -335,11 +377,18 @@ impl App for Caller<'_> {
             show.note(format_args!("failed: a request {op}: {}", escape::plain(why)));
         });
         // The peer may wait for a command, and then nobody can wait for the peer.
-        if !link.is_sent() || !self.running.is_idle() {
-            self.progress = link.now;
+        // It is a Gotalk peer, so it will read the notification.
+        if self.is_opened && link.is_sent() && self.is_notification() {
+            return self.over(Answer::Result).map(|()| NEVER);
         }
+        let is_busy = !link.is_sent() || !self.running.is_idle() || !self.is_written;
+        if is_busy || self.was_busy {
+            self.progress = link.now; // also where it has just ended
+        }
+        self.was_busy = is_busy;
         let waits_until = self.waits_until();
         match link.now {
+            now if now >= self.until && !self.is_written => Err(End::Unprinted(late())),
             now if now >= self.until => Err(End::TimeUp),
             now if now >= waits_until => Err(End::Silence),
             _ => Ok(next_run.min(self.until).min(match self.asked {
@@ -354,10 +403,17 @@ impl App for Caller<'_> {
     }
 
     fn takes_more(&self) -> bool {
-        self.running.takes_more()
+        self.is_written && self.running.takes_more()
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_written
+            && let Poll::Ready(written) = self.show.poll_written(cx)
+        {
+            self.is_written = true;
+            self.unwritten = written.err();
+            return Poll::Ready(());
+        }
         if self.running.poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -369,6 +425,10 @@ impl App for Caller<'_> {
 }
 
 impl Caller<'_> {
+    fn is_notification(&self) -> bool {
+        matches!(self.request.body, Body::Notification(_))
+    }
+
     /// There is nothing more to wait for.
     fn over(&mut self, answer: Answer) -> Result<(), End> {
         self.answer = Some(answer);
@@ -376,6 +436,7 @@ impl Caller<'_> {
     }
 
     fn show(&mut self, what: What<'_>, size: u32) -> Result<(), End> {
+        self.is_written = false;
         self.show.begin(what, size).map_err(End::Unprinted)
     }
 

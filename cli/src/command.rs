@@ -189,7 +189,9 @@ impl Running {
     /// commands that did not do well.
     pub(crate) fn tick(&mut self, link: &mut Link, mut failed: impl FnMut(&[u8], &str)) -> u64 {
         if link.is_full() {
-            return NEVER; // until there is room again
+            // Until there is room again nobody hears the commands, which cannot help that.
+            self.runs.iter_mut().for_each(|run| run.has_moved = true);
+            return NEVER;
         }
         self.unread.clear();
         match self.said.take() {

@@ -2,6 +2,10 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
 
 use crate::codes::NO_OUTPUT;
 use crate::colors::{self, Palette, paint};
@@ -52,6 +56,70 @@ pub(crate) fn failed_on(stderr: (&mut dyn Write, bool), error: &io::Error) -> u8
     NO_OUTPUT
 }
 
+/// Where a conversation shows what comes. It does not wait for whoever reads that: it keeps
+/// what it is given until that is written.
+pub(crate) trait Sink: Write {
+    /// Goes on writing, until all has been written.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+impl Sink for Vec<u8> {
+    fn poll_written(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for &mut S {
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_written(cx)
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_written(cx)
+    }
+}
+
+/// The standard output or the standard error as a sink.
+pub(crate) struct Screen<W> {
+    out: W,
+    bytes: Vec<u8>,
+    /// How much of them has been written.
+    gone: usize,
+}
+
+impl<W> Screen<W> {
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, bytes: Vec::new(), gone: 0 }
+    }
+}
+
+impl<W> Write for Screen<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<W: AsyncWrite + Unpin> Sink for Screen<W> {
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut out = Pin::new(&mut self.out);
+        while self.gone < self.bytes.len() {
+            self.gone += match ready!(out.as_mut().poll_write(cx, &self.bytes[self.gone..]))? {
+                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                len => len,
+            };
+        }
+        self.bytes.clear();
+        self.gone = 0;
+        out.poll_flush(cx)
+    }
+}
+
 /// Writes text to a terminal: lines and tabs as they are, whatever else is hidden as its
 /// escape, and what is no text as U+FFFD.
 pub(crate) struct Terminal<W> {
@@ -91,5 +159,11 @@ impl<W: Write> Write for Terminal<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+impl<W: Sink> Sink for Terminal<W> {
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.out.poll_written(cx)
     }
 }

@@ -72,7 +72,7 @@ fn limits(args: &Serve) -> Limits {
     let mut limits = Limits {
         wire: wire::Limits {
             idle: args.silence.map_or(wire::NEVER, wire::in_ms),
-            says_goodbye: args.address.is_serial(),
+            unread: wire::in_ms(args.unread),
             ..wire::Limits::default()
         },
         requests: args.limit,
@@ -87,8 +87,8 @@ fn limits(args: &Serve) -> Limits {
     }
     limits.settings.answer_ms = Some(args.timeout.as_millis() as u32);
     limits.settings.heartbeat_ms = (heartbeat > 0).then_some(heartbeat);
-    if limits.wire.says_goodbye {
-        limits.settings = wire::on_a_line(limits.settings);
+    if args.address.is_serial() {
+        wire::on_a_line(&mut limits.settings, &mut limits.wire);
     }
     limits
 }

@@ -62,7 +62,7 @@ impl Default for Limits {
             silence: 60_000,
             idle: NEVER,
             waiting: FULL,
-            unread: 10_000,
+            unread: 60_000,
             goodbye: 1000,
             says_goodbye: false,
         }
@@ -252,8 +252,8 @@ impl<const N: usize> Link<N> {
         while let Some(Some(due)) = self.send(|session, now, writer| session.poll(now, writer)) {
             match due {
                 Due::TimedOut(request) => app.unanswered(request, self)?,
-                // Only for silence: every other end is seen before.
-                Due::Lost(_) | Due::Close => return Err(End::Silence),
+                // Every end is seen before it comes to this.
+                Due::Lost(_) | Due::Close => return Err(End::Closed),
             }
         }
         let wait = self.session.wait_ms(self.now as u32);
@@ -292,9 +292,10 @@ pub(crate) async fn converse<const N: usize>(
         if timer.deadline() != until {
             timer.as_mut().reset(until);
         }
+        let reads = link.unsent().len() < limits.waiting && app.takes_more();
         let mut input = Vec::new();
         tokio::select! {
-            read = poll_fn(|cx| poll_piece(Pin::new(&mut reader), cx)), if link.unsent().len() < limits.waiting && app.takes_more() => {
+            read = poll_fn(|cx| poll_piece(Pin::new(&mut reader), cx)), if reads => {
                 input = read?;
                 if input.is_empty() {
                     return Err(parser.finish().map_or_else(End::Protocol, |()| End::Closed));
@@ -311,13 +312,14 @@ pub(crate) async fn converse<const N: usize>(
         if link.is_sent() {
             taken = link.now;
         }
-        let nobody_listens = !app.takes_more();
-        match input.is_empty() {
-            false => heard = link.now,
-            true if link.now >= silent && !nobody_listens => return Err(End::Silence),
-            true if link.now >= unread => return Err(End::Unread),
-            true if nobody_listens => heard = link.now,
-            true => {}
+        // Nobody is silent who is not listened to.
+        if !input.is_empty() || !reads {
+            heard = link.now;
+        } else if link.now >= silent {
+            return Err(End::Silence);
+        }
+        if input.is_empty() && link.now >= unread {
+            return Err(End::Unread);
         }
         let mut rest = input.as_slice();
         while let Some(event) = parser.next_event(&mut rest)? {
@@ -399,9 +401,13 @@ fn ms(time: u64) -> Duration {
     Duration::from_millis(time)
 }
 
-/// The settings for a line that never hangs up: only heartbeats show that a peer is there.
-pub(crate) fn on_a_line(settings: Settings) -> Settings {
-    Settings { heartbeat_ms: Some(1000), silence_ms: Some(5000), ..settings }
+/// What is other on a line that never hangs up: only heartbeats show that a peer is there. A
+/// session would not count the pieces of a payload as signs of it, so its own limit for silence
+/// is not set.
+pub(crate) fn on_a_line(settings: &mut Settings, limits: &mut Limits) {
+    settings.heartbeat_ms = Some(1000);
+    limits.idle = limits.idle.min(5000);
+    limits.says_goodbye = true;
 }
 
 /// Why a conversation ended.

@@ -136,6 +136,11 @@ pub(crate) struct Serve {
     /// in the middle of one.
     #[arg(verbatim_doc_comment, long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) silence: Option<Duration>,
+    /// Close a connection whose client does not read what was sent for so long
+    ///
+    /// Of a client that reads slowly it can be seen only now and then that it reads.
+    #[arg(verbatim_doc_comment, long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) unread: Duration,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,11 +1,12 @@
 //! What a call shows to programs: one JSON object a line, as `gotalk inspect --json` has them.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
+use std::task::{Context, Poll};
 
 use crate::client::{Show, What};
 use crate::json::Object;
-use crate::output::tell;
+use crate::output::{Sink, tell};
 use crate::text::Preview;
 
 /// How many bytes of a payload stand in an object at most: a longer one comes in several.
@@ -27,7 +28,7 @@ enum Begun {
     Notification(Vec<u8>),
 }
 
-impl<W: Write> Json<W> {
+impl<W: Sink> Json<W> {
     pub(crate) fn new(out: W) -> Self {
         Self { out, begun: Begun::Plain(""), held: Vec::new(), size: 0, shown: 0 }
     }
@@ -55,12 +56,11 @@ impl<W: Write> Json<W> {
             0 => {}
             remaining => object.set("remaining", remaining),
         }
-        object.end(&mut self.out)?;
-        self.out.flush()
+        object.end(&mut self.out)
     }
 }
 
-impl<W: Write> Show for Json<W> {
+impl<W: Sink> Show for Json<W> {
     fn begin(&mut self, what: What<'_>, size: u32) -> io::Result<()> {
         self.begun = match what {
             What::Result => Begun::Plain("single_result"),
@@ -92,5 +92,13 @@ impl<W: Write> Show for Json<W> {
 
     fn note(&mut self, text: fmt::Arguments<'_>) {
         tell(text);
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.out.poll_written(cx)
     }
 }

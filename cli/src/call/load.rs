@@ -50,17 +50,16 @@ pub(super) async fn load(args: &Call, payload: &[u8], requests: u64) -> u8 {
     let timeout = args.timeout.unwrap_or(PATIENCE);
     let ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
     let mut settings = Settings { answer_ms: Some(ms), ..Settings::DEFAULT };
-    if args.address.is_serial() {
-        settings = on_a_line(settings);
-    }
-    let limits = wire::Limits {
+    let mut limits = wire::Limits {
         silence: ms.into(),
         // The peer's requests get answers too: it has to read some of them.
         waiting: payload.len() + (1 << 20),
         unread: ms.into(),
-        says_goodbye: args.address.is_serial(),
         ..wire::Limits::default()
     };
+    if args.address.is_serial() {
+        on_a_line(&mut settings, &mut limits);
+    }
     let plan = Arc::new(Plan {
         op: args.op.clone(),
         payload: payload.to_vec(),

@@ -14,7 +14,7 @@ use crate::codes::{NO_ANSWER, NO_INPUT, NO_OUTPUT};
 use crate::colors;
 use crate::command::{Commands, Running};
 use crate::json::Object;
-use crate::output::{self, Terminal, complain, tell};
+use crate::output::{self, Screen, Sink, Terminal, complain, tell};
 use crate::transport;
 use crate::wire::{End, FULL};
 use crate::{CONNECT, runtime, wrong_use};
@@ -118,7 +118,7 @@ async fn ask(args: &Call, request: Request<'_>) -> u8 {
         patience: 30_000,
         goodbye: 1000,
         takes_leave: takes_leave(&args.address),
-        says_goodbye: args.address.is_serial(),
+        is_line: args.address.is_serial(),
         until,
         retries: args.retry,
     };
@@ -128,23 +128,20 @@ async fn ask(args: &Call, request: Request<'_>) -> u8 {
         async |show: &mut dyn Show| client::call(stream, request, running, limits, show).await;
     let answer;
     if args.json {
-        answer = call(&mut Json::new(out(args))).await;
+        answer = call(&mut Json::new(screen(args))).await;
     } else {
         let on_terminal = match args.address {
             // The conversation takes the standard output.
             Address::Standard => io::stderr().is_terminal(),
             _ => io::stdout().is_terminal(),
         };
-        let result: Box<dyn Write> = match on_terminal {
-            true => Box::new(Terminal::new(out(args))),
-            false => out(args),
+        let result: Box<dyn Sink> = match on_terminal {
+            true => Box::new(Terminal::new(screen(args))),
+            false => screen(args),
         };
         let mut plain = Plain::new(result, colors::screen(true));
+        plain.ends_line = on_terminal;
         answer = call(&mut plain).await;
-        // In a file or a pipe the result is to be exactly its bytes.
-        if on_terminal {
-            plain.end_line();
-        }
     }
     match answer {
         Ok(Answer::Result) if args.notify && args.json => {
@@ -184,6 +181,14 @@ fn hint(address: &Address, end: &End) -> &'static str {
 }
 
 /// Where results go: the standard output, unless the conversation takes it.
+fn screen(args: &Call) -> Box<dyn Sink> {
+    match args.address {
+        Address::Standard => Box::new(Screen::new(tokio::io::stderr())),
+        _ => Box::new(Screen::new(tokio::io::stdout())),
+    }
+}
+
+/// The same where nothing goes on meanwhile.
 fn out(args: &Call) -> Box<dyn Write> {
     match args.address {
         Address::Standard => Box::new(io::stderr()),

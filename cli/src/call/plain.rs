@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::task::{Context, Poll};
 
 use crate::client::{Show, What};
 use crate::colors::told;
+use crate::output::Sink;
 use crate::text::{self, Excerpt};
 
 pub(crate) struct Plain<R, N> {
@@ -17,23 +19,19 @@ pub(crate) struct Plain<R, N> {
     text: Excerpt,
     /// Whether something of the result has been shown.
     has_result: bool,
+    /// Whether its line is ended, which is for the eye only: in a file or a pipe the result is
+    /// to be exactly its bytes.
+    pub(crate) ends_line: bool,
 }
 
-impl<R: Write, N: Write> Plain<R, N> {
+impl<R: Sink, N: Write> Plain<R, N> {
     pub(crate) fn new(result: R, (notes, colored): (N, bool)) -> Self {
         let text = Excerpt::default();
-        Self { result, notes, colored, begun: None, text, has_result: false }
-    }
-
-    /// Ends the line of the result, which is for the eye only.
-    pub(crate) fn end_line(&mut self) {
-        if std::mem::take(&mut self.has_result) {
-            let _ = writeln!(self.result);
-        }
+        Self { result, notes, colored, begun: None, text, has_result: false, ends_line: false }
     }
 }
 
-impl<R: Write, N: Write> Show for Plain<R, N> {
+impl<R: Sink, N: Write> Show for Plain<R, N> {
     fn begin(&mut self, what: What<'_>, _: u32) -> io::Result<()> {
         self.begun = match what {
             What::Result | What::Part => None,
@@ -49,8 +47,7 @@ impl<R: Write, N: Write> Show for Plain<R, N> {
     fn piece(&mut self, data: &[u8], remaining: u32) -> io::Result<()> {
         let Some(begun) = &self.begun else {
             self.has_result |= !data.is_empty();
-            self.result.write_all(data)?;
-            return self.result.flush();
+            return self.result.write_all(data);
         };
         self.text.push(data);
         if remaining == 0 {
@@ -63,5 +60,13 @@ impl<R: Write, N: Write> Show for Plain<R, N> {
 
     fn note(&mut self, text: fmt::Arguments<'_>) {
         let _ = writeln!(self.notes, "{text}");
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        if self.ends_line && self.has_result { writeln!(self.result) } else { Ok(()) }
+    }
+
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.result.poll_written(cx)
     }
 }

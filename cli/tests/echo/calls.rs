@@ -6,6 +6,7 @@ use client::{Answer, Body, Limits, Request};
 use plain::Plain;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::End;
 
 pub(crate) struct Called {
@@ -60,7 +61,7 @@ pub(crate) const PATIENT: Limits = Limits {
     patience: 300_000,
     goodbye: 300_000,
     takes_leave: false,
-    says_goodbye: false,
+    is_line: false,
     until: None,
     retries: 0,
 };
@@ -344,12 +345,46 @@ fn sends_notifications() {
         });
         assert_eq!((called.shown().as_str(), heard.as_str()), ("", ""), "{version:?}");
     }
+    // It is sent to its end, although the version comes first, and the peer is slow to read.
+    let payload = vec![b'x'; 16 << 20];
+    let request = Request { op: "log", body: Body::Notification(&payload) };
+    let limits = Limits { goodbye: 1, ..PATIENT };
+    let (called, heard) = scripted(request, limits, |mut peer| {
+        peer.say("01");
+        thread::sleep(Duration::from_millis(500));
+        peer.hears("01n003log01000000");
+        peer.hears_to_the_end()
+    });
+    assert_eq!((called.shown().as_str(), heard.len()), ("", 16 << 20));
     // And where the version comes before the notification has gone out.
     let server = Server::start();
     for _ in 0..20 {
         assert_eq!(call(server.addr, notification(), PATIENT).shown(), "");
         assert!(server.logs("notification").ends_with(": \"log\" hi"));
     }
+}
+
+/// The time for the answer begins when all has been sent, and not when the last but one was.
+#[test]
+fn the_last_that_is_sent_counts() {
+    let (near, mut far) = tokio::io::duplex(1000);
+    let limits = Limits { patience: 3000, goodbye: 0, ..PATIENT };
+    let (mut result, mut notes) = (Vec::new(), Vec::new());
+    let pause = || tokio::time::sleep(Duration::from_millis(1900));
+    let answer = runtime().block_on(async {
+        let mut shown = Plain::new(&mut result, (&mut notes, false));
+        let request = single("echo", &[b'x'; 1500]);
+        let call = client::call(near, request, nothing_running(), limits, &mut shown);
+        let peer = async {
+            far.write_all(b"01").await.unwrap();
+            pause().await; // a third waits to be sent
+            far.read_exact(&mut [0; 22 + 1500]).await.unwrap();
+            pause().await;
+            far.write_all(b"R000000000002ok").await.unwrap();
+        };
+        tokio::join!(call, peer).0
+    });
+    assert!(matches!(answer, Ok(Answer::Result)) && result == b"ok", "{answer:?}");
 }
 
 /// It does not pass for sent where nobody speaks Gotalk.

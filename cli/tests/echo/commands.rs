@@ -451,7 +451,7 @@ fn a_result_that_is_not_read_counts_as_running() {
 
 #[test]
 fn a_peer_that_does_not_read_a_stream_is_left() {
-    let server = serving(&[], &["yes=echo $$; exec yes", "cat=cat"]);
+    let server = serving(&["--unread", "0.3"], &["yes=echo $$; exec yes", "cat=cat"]);
     let mut deaf = ready(&server);
     deaf.say("s0001003yes00000000");
     let mut good = ready(&server);
@@ -493,6 +493,24 @@ fn the_limit_of_a_connection_counts_commands() {
     peer.hears("e0002000003e800000012request rate limitR000100000001a");
     peer.say("s0003003cat00000001as0004003cat00000001b");
     peer.hears("e0004000003e800000004busyS000300000001a");
+}
+
+/// Those that wait for a peer to read what others have said are not late.
+#[test]
+fn a_command_that_nobody_could_hear_is_not_killed() {
+    let commands = ["big=head -c 1000000 /dev/zero"];
+    let server = serving(&["--timeout", "0.5"], &commands);
+    let mut slow = ready(&server);
+    for id in 0..20 {
+        slow.say(format!("r{id:04}003big00000000"));
+    }
+    thread::sleep(Duration::from_millis(1500));
+    for _ in 0..20 {
+        slow.hears("R");
+        slow.hears_a_number(4);
+        slow.hears("000f4240");
+        slow.0.read_exact(&mut [0; 1_000_000]).unwrap();
+    }
 }
 
 /// A notification starts nothing.

@@ -36,9 +36,13 @@ impl Folder {
     }
 
     fn serve(&self) -> Site {
+        self.serve_with(&[])
+    }
+
+    fn serve_with(&self, options: &[&str]) -> Site {
         let path = self.inner();
         let args = ["serve", "--static", path.to_str().unwrap(), "ws://127.0.0.1:0/gotalk/"];
-        Site::start(&args)
+        Site::start(&[&args, options].concat())
     }
 }
 
@@ -299,7 +303,7 @@ fn slow_readers_hold_up_nobody() {
     let folder = Folder::new("slow");
     let big: Vec<u8> = (0..16_u32 << 20).map(|i| (i % 251) as u8).collect();
     fs::write(folder.inner().join("big"), &big).unwrap();
-    let site = folder.serve();
+    let site = folder.serve_with(&["--unread", "3"]);
     let mut slow: Vec<Peer> = (0..20).map(|_| site.peer()).collect();
     for peer in &mut slow {
         peer.say("GET /big HTTP/1.1\r\n\r\n");

@@ -4,6 +4,7 @@
 use super::support::gotalk;
 use super::*;
 use std::fs::File;
+use std::io;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
@@ -188,6 +189,44 @@ fn a_full_standard_output_has_a_code_of_its_own() {
             "{args:?}"
         );
     }
+}
+
+/// A limit for all of it is one for whoever takes the result, too.
+#[test]
+fn a_result_that_nobody_takes_ends_with_the_time() {
+    let server = Process::start(gotalk(&["serve", "127.0.0.1:0"]));
+    let big = "x".repeat(100_000); // more than a pipe holds
+    for json in [[].as_slice(), &["--json"]] {
+        let args = [&["call", "--timeout", "1"], json, &[&server.addr, "echo", &big]].concat();
+        let mut command = gotalk(&args);
+        let mut call = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _unread = call.stdout.take().unwrap();
+        assert_eq!(call.wait().unwrap().code(), Some(74));
+        let mut told = String::new();
+        call.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        assert_eq!(told, "gotalk: cannot write: it was not taken in time\n");
+    }
+}
+
+/// Nor is it kept: the peer is not read meanwhile.
+#[test]
+fn a_result_that_nobody_takes_stops_the_peer() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let mut call = gotalk(&["call", &addr, "x"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut peer = Peer::new(listener.accept().unwrap().0);
+    peer.say("01R000004000000");
+    peer.0.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut said = 0;
+    while let Ok(len) = peer.0.write(&[b'x'; 1 << 16]) {
+        said += len;
+        assert!(said < 32 << 20, "it is kept");
+    }
+    peer.0.set_write_timeout(None).unwrap();
+    let mut out = call.stdout.take().unwrap();
+    let rest = thread::spawn(move || io::copy(&mut out, &mut io::sink()).unwrap());
+    peer.say(vec![b'x'; (64 << 20) - said]);
+    assert_eq!((rest.join().unwrap(), call.wait().unwrap().code()), (64 << 20, Some(0)));
 }
 
 /// One line tells that descriptors are out, however long that lasts.

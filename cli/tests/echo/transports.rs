@@ -375,6 +375,7 @@ fn line() -> Option<([String; 2], Receiver<(usize, Vec<u8>)>)> {
             return None;
         };
         master.set_read_timeout(10 * HANG).unwrap();
+        master.set_write_timeout(10 * HANG).unwrap();
         masters.push(master);
         let end = OwnedFd::from(end);
         paths.push(format!("/proc/{}/fd/{}", std::process::id(), end.as_raw_fd()));
@@ -396,6 +397,51 @@ fn line() -> Option<([String; 2], Receiver<(usize, Vec<u8>)>)> {
         });
     }
     Some((paths.try_into().unwrap(), said))
+}
+
+/// On a line that never hangs up, every byte shows that the other end is there, and only that.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_slow_payload_on_a_serial_line_is_no_silence() {
+    let Some(([device, host], said)) = line() else { return };
+    let device = format!("serial:{device}");
+    let server = Process::start(gotalk(&["serve", &device]));
+    let slow = serial2::SerialPort::open(host, 115_200).unwrap();
+    thread::sleep(Duration::from_millis(500)); // it waits for silence at first
+    slow.write_all(b"01r0001004echo0000000f").unwrap();
+    for digit in "0123456789abcde".chars() {
+        thread::sleep(Duration::from_millis(500));
+        slow.write_all(&[digit as u8]).unwrap();
+    }
+    let mut heard = String::new();
+    while !heard.contains("R00010000000f0123456789abcde") {
+        let (from, bytes) = said.recv_timeout(HANG).unwrap_or_else(|_| panic!("{heard}"));
+        heard.extend(bytes.iter().filter(|_| from == 0).map(|byte| char::from(*byte)));
+    }
+    // It is gone in the middle of the next one, of which an echo is on its way.
+    slow.write_all(b"r0002004echo0000000fx").unwrap();
+    let line = server.lines.recv_timeout(HANG).unwrap();
+    assert!(line.ends_with("nothing came in time"), "{line}");
+}
+
+/// A result that nobody takes stops the reading, and not the conversation.
+#[cfg(target_os = "linux")]
+#[test]
+fn heartbeats_go_on_while_nobody_takes_the_result() {
+    let Some(([device, host], said)) = line() else { return };
+    let _server = Process::start(gotalk(&["serve", &format!("serial:{device}")]));
+    let big = "x".repeat(100_000);
+    let call = gotalk(&["call", &format!("serial:{host}"), "echo", &big]);
+    let mut call = { call }.stdout(Stdio::piped()).spawn().unwrap();
+    let mut heard = Vec::new();
+    let beats = |heard: &[u8]| heard.windows(5).filter(|it| it == b"h0000").count();
+    while beats(&heard) < 7 {
+        let (from, bytes) = said.recv_timeout(HANG).unwrap();
+        heard.extend(bytes.into_iter().filter(|_| from == 1));
+    }
+    let mut result = String::new();
+    call.stdout.take().unwrap().read_to_string(&mut result).unwrap();
+    assert!(result == big && call.wait().unwrap().success());
 }
 
 #[cfg(target_os = "linux")]
