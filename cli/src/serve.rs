@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use gotalk::Settings;
@@ -17,6 +18,9 @@ use crate::output::tell;
 use crate::server::{Limits, Shared};
 use crate::transport::{self, Listener};
 use crate::{failed, runtime, server, wire, wrong_use};
+
+/// How long the program waits at its end for somebody to take its last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Serves as the arguments say, and gives the exit code.
 pub(crate) fn run(args: &Serve) -> u8 {
@@ -38,25 +42,25 @@ pub(crate) fn run(args: &Serve) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
+    let (lines, printed) = printer(args.address == Address::Standard);
     let code = runtime.block_on(async {
         let (listener, local) = match Listener::bind(&args.address, folder).await {
             Ok(bound) => bound,
             Err(error) => return failed(format_args!("{}: {error}", args.address)),
         };
-        let lines = printer(args.address == Address::Standard);
         let log = Log { lines, is_json: args.json };
         log.tell(&Line::Listening(&local.to_string()));
         let patience = args.timeout.as_millis() as u64;
         let commands = Arc::new(Commands::new(args.exec.clone(), args.max_commands, patience));
-        // Its file is to be removed, commands are to be killed.
-        let leaves_something = matches!(local, Address::Unix(_)) || !commands.is_empty();
         let shared = Shared { limits: limits(args), commands, log };
         tokio::select! {
             () = server::serve(listener, shared) => 0,
-            code = transport::interrupted(), if leaves_something => code,
+            code = transport::interrupted() => code,
         }
     });
     runtime.shutdown_background(); // it may be reading what nobody sends
+    // Nobody has a `Log` any more, so the printing ends with the lines that are there.
+    let _ = printed.recv_timeout(LAST_LINES);
     code
 }
 
@@ -94,11 +98,14 @@ fn limits(args: &Serve) -> Limits {
 }
 
 /// One thread prints, so that a terminal that is stopped, or a pipe that nobody reads,
-/// stops no connection: lines that find no room are dropped.
-fn printer(to_stderr: bool) -> mpsc::SyncSender<String> {
-    let (lines, printed) = mpsc::sync_channel::<String>(1024);
+/// stops no connection: lines that find no room are dropped. The receiver tells when all is
+/// printed and no more can come: it gets nothing, and is disconnected then.
+fn printer(to_stderr: bool) -> (mpsc::SyncSender<String>, mpsc::Receiver<()>) {
+    let (lines, to_print) = mpsc::sync_channel::<String>(1024);
+    let (printing, printed) = mpsc::channel();
     thread::spawn(move || {
-        for line in printed {
+        let _printing = printing;
+        for line in to_print {
             if to_stderr {
                 tell(format_args!("{line}"));
             } else {
@@ -106,5 +113,5 @@ fn printer(to_stderr: bool) -> mpsc::SyncSender<String> {
             }
         }
     });
-    lines
+    (lines, printed)
 }

@@ -158,6 +158,66 @@ fn a_full_standard_error_changes_nothing() {
     }
 }
 
+/// Also a line right before the end, which is a matter of luck if nobody waits for it.
+#[test]
+fn the_last_lines_are_printed() {
+    for (input, told) in [
+        ("xx", "closed -: at byte 0: 'x' is not a hexadecimal digit of the version\n"),
+        ("01n003log00000002hi", "notification from -: \"log\" hi\n"),
+    ] {
+        for _ in 0..100 {
+            let mut server = gotalk(&["serve", "-"]);
+            server.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+            let mut server = server.spawn().unwrap();
+            server.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+            let err = server.wait_with_output().unwrap().stderr;
+            assert_eq!(String::from_utf8_lossy(&err), format!("-\n{told}"));
+        }
+    }
+}
+
+/// The same for a server that is terminated.
+#[test]
+#[cfg(unix)]
+fn what_came_before_the_end_is_printed() {
+    for _ in 0..100 {
+        let mut server = Process::start(gotalk(&["serve", "127.0.0.1:0"]));
+        let mut peer = Peer::new(TcpStream::connect(&server.addr).unwrap());
+        peer.say("01n003log00000002hi");
+        peer.hears("01");
+        peer.is_served();
+        let pid = server.child.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        assert_eq!(server.child.wait().unwrap().code(), Some(143));
+        let line = server.lines.recv_timeout(HANG).unwrap();
+        assert!(line.ends_with(": \"log\" hi"), "{line}");
+    }
+}
+
+/// Lines that nobody takes do not keep it from ending.
+#[test]
+fn a_server_ends_though_its_lines_find_no_room() {
+    let mut server = gotalk(&["serve", "--json", "-"]);
+    server.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut server = server.spawn().unwrap();
+    let _unread = server.stderr.take().unwrap();
+    let mut input = b"01".to_vec();
+    for _ in 0..100 {
+        input.extend_from_slice(b"n003log00004000");
+        input.extend_from_slice(&[b'.'; 0x4000]);
+    }
+    server.stdin.take().unwrap().write_all(&input).unwrap();
+    let until = Instant::now() + HANG;
+    let code = loop {
+        match server.try_wait().unwrap() {
+            None if Instant::now() > until => server.kill().unwrap(),
+            None => thread::sleep(Duration::from_millis(10)),
+            Some(status) => break status.code(),
+        }
+    };
+    assert_eq!(code, Some(0));
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_standard_output_has_a_code_of_its_own() {
