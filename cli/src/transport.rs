@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+#[cfg(unix)]
+use std::time::SystemTime;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
@@ -237,35 +239,51 @@ fn shown(peer: SocketAddr) -> String {
 pub(crate) struct UnixSocket {
     listener: UnixListener,
     path: String,
+    file: Option<FileId>,
     /// Those who come have no names: they are counted.
     accepted: u64,
 }
 
+/// The device and the number of a file, and when it was made, as many systems use a number
+/// again at once.
+#[cfg(unix)]
+type FileId = (u64, u64, Option<SystemTime>);
+
 #[cfg(unix)]
 impl UnixSocket {
+    /// Of two servers that start at the same moment over a stale file, one can still remove the
+    /// file of the other: if that has it, and does not listen yet, or gets it between the last
+    /// look here and the removal, which goes by the name.
     async fn bind(path: &str) -> io::Result<Self> {
         // The file of a server that was killed is in the way, and nobody answers there.
-        if let Err(error) = UnixStream::connect(path).await
+        let stale = socket_at(path);
+        if stale.is_some()
+            && let Err(error) = UnixStream::connect(path).await
             && error.kind() == ErrorKind::ConnectionRefused
-            && is_socket(path)
+            && socket_at(path) == stale
         {
             std::fs::remove_file(path)?;
         }
         let listener = UnixListener::bind(path)?;
-        Ok(Self { listener, path: path.to_owned(), accepted: 0 })
+        Ok(Self { listener, path: path.to_owned(), file: socket_at(path), accepted: 0 })
     }
 }
 
+/// The socket that has this path.
 #[cfg(unix)]
-fn is_socket(path: &str) -> bool {
-    use std::os::unix::fs::FileTypeExt;
-    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
+fn socket_at(path: &str) -> Option<FileId> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let file = std::fs::symlink_metadata(path).ok()?;
+    file.file_type().is_socket().then(|| (file.dev(), file.ino(), file.modified().ok()))
 }
 
 #[cfg(unix)]
 impl Drop for UnixSocket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // Its path may be that of another server by now.
+        if self.file.is_some() && socket_at(&self.path) == self.file {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

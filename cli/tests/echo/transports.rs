@@ -139,6 +139,17 @@ fn a_unix_socket_carries_and_leaves_no_file() {
     assert_eq!(server.child.wait().unwrap().code(), Some(143));
     assert!(!exists());
 
+    // The file of a server is removed, and another takes its path.
+    let mut server = Process::start(gotalk(&["serve", &at]));
+    std::fs::remove_file(&path).unwrap();
+    let other = Process::start(gotalk(&["serve", &at]));
+    let pid = server.child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
+    assert_eq!(server.child.wait().unwrap().code(), Some(143));
+    carries(&other);
+    drop(other);
+    std::fs::remove_file(&path).unwrap();
+
     std::fs::write(&path, "no socket").unwrap();
     assert_eq!(serves(), (String::new(), Some(3)));
     assert_eq!(std::fs::read(&path).unwrap(), b"no socket");
