@@ -56,14 +56,33 @@ fn any_order_with_copies_and_overlaps_shows_the_same() {
     }
 }
 
-/// Of two copies that differ, the first counts, whatever their order.
+/// Copies that differ are taken as Linux has been seen to take them.
 #[test]
-fn the_first_copy_counts() {
-    let mut talk = talk();
-    let mut forged = talk.segments[4].clone();
-    forged.data = message(b"r0001004echo", b"other");
-    talk.segments.insert(5, forged);
-    assert!(!show_packets(&talk.packets()).out.contains("other"));
+fn of_copies_that_differ_those_count_that_a_receiver_takes() {
+    for (segments, taken) in [
+        ([(2, "AAAA"), (2, "BBBB"), (0, "--")], "--AAAA"),
+        ([(0, "--"), (2, "AAAA"), (2, "BBBB")], "--AAAA"),
+        ([(0, "--"), (2, "AAAA"), (2, "BBBBBB")], "--AAAABB"),
+        ([(2, "AAAA"), (2, "BBBBBBBB"), (0, "--")], "--BBBBBBBB"),
+        ([(2, "AAAA"), (1, "BBBBBBB"), (0, "-")], "-BBBBBBB"),
+        ([(4, "AAAA"), (2, "BBBB"), (0, "--")], "--BBBBAA"),
+        ([(2, "AAAA"), (4, "BBBB"), (0, "--")], "--AAAABB"),
+        ([(2, "AAAAAAAA"), (4, "BB"), (0, "--")], "--AAAAAAAA"),
+        ([(2, "AAAA"), (0, "BBBB"), (6, "")], "BBBBAA"),
+    ] {
+        let mut talk = Talk::new([u32::MAX - 20, 1]);
+        talk.say(SERVER, b"01");
+        talk.say(CLIENT, format!("01n003log{:08x}", taken.len()).as_bytes());
+        let begun = talk.next[CLIENT];
+        for (at, data) in segments {
+            talk.next[CLIENT] = begun.wrapping_add(at);
+            talk.say(CLIENT, data.as_bytes());
+        }
+        talk.next[CLIENT] = begun.wrapping_add(taken.len() as u32);
+        let output = show_packets(&talk.close().packets());
+        assert!(output.out.contains(&format!(" '{taken}'\n")), "{segments:?}: {}", output.out);
+        assert_eq!(output.code, 0, "{segments:?}");
+    }
 }
 
 #[test]
@@ -155,6 +174,36 @@ fn a_stream_does_not_wait_for_ever() {
     let output = show_packets(&talk.packets());
     assert_eq!((messages(&output).len(), output.code), (2, 2), "{}", output.out);
     assert!(output.out.contains("packet 5: 19 bytes before it not captured\n"), "{}", output.out);
+}
+
+/// The packet that begins the second connection is not in the capture, but its answer is.
+#[test]
+fn a_port_is_used_again_and_only_the_answer_tells() {
+    let mut again = Talk::new([90_000, 80_000]);
+    again.say(CLIENT, &[b"01", message(b"n003log", b"again").as_slice()].concat());
+    again.say(SERVER, b"01");
+    let again = again.close().packets();
+    let whole = talk().packets();
+    // The first is over, goes on, has no beginning, or is none of Gotalk.
+    let mut web = Talk::new([1, 1]);
+    web.say(CLIENT, b"GET / HTTP/1.1\r\n\r\n");
+    let web = web.packets();
+    for (first, shown) in [(&whole[..], 5), (&whole[..7], 5), (&whole[2..], 5), (&web, 0)] {
+        // The answer comes twice, as it may.
+        let output = show_packets(&[first, &again[1..2], &again[1..]].concat());
+        assert_eq!(messages(&output).len(), shown + 3, "{}", output.out);
+        assert_eq!(output.out.matches("\nend of connection ").count(), 1 + shown / 5);
+        assert_eq!(output.out.contains("1 other TCP connection: "), shown == 0, "{}", output.out);
+    }
+    // The answer within a connection begins none, also if that is of no interest.
+    let swapped = [&whole[1..2], &whole[..1], &whole[2..]].concat();
+    for packets in [&whole, &whole[1..], &swapped] {
+        let output = show_packets(packets);
+        assert_eq!(messages(&output).len(), 5, "{}", output.out);
+        assert!(!output.out.contains("other"), "{}", output.out);
+        let other = run(&["--port", "7001", "-"], pcap(packets).as_slice());
+        assert!(other.out.contains("\n1 other TCP connection: "), "{}", other.out);
+    }
 }
 
 /// Too many connections end those that said nothing for longest.

@@ -23,8 +23,8 @@ pub(super) struct Connection {
     sides: [Lane; 2],
     state: State,
     start: Duration,
-    /// The sequence number at the very start, if that was seen.
-    initial: Option<u32>,
+    /// The sequence numbers with which the sides began, as far as that was seen.
+    initial: [Option<u32>; 2],
     /// The number of the first packet, and of the last.
     pub(super) first: u64,
     pub(super) last: u64,
@@ -86,7 +86,7 @@ impl Connection {
             true => (segment.to, segment.from),
             false => (segment.from, segment.to),
         };
-        Some(Self {
+        let mut begun = Self {
             client,
             server,
             parties: Parties {
@@ -100,15 +100,27 @@ impl Connection {
             sides: Default::default(),
             state: State::Undecided { kept: Vec::new(), len: 0 },
             start: time,
-            initial: segment.is_syn.then_some(segment.sequence),
+            initial: [None; 2],
             first: packet,
             last: packet,
-        })
+        };
+        let side = begun.side(segment);
+        begun.initial[side as usize] = segment.is_syn.then_some(segment.sequence);
+        Some(begun)
     }
 
-    /// Whether this packet, which begins a connection, begins this one, and came twice.
-    pub(super) fn is_begun_by(&self, segment: &Segment<'_>) -> bool {
-        segment.from == self.client && self.initial == Some(segment.sequence)
+    fn side(&self, segment: &Segment<'_>) -> Side {
+        if segment.from == self.client { Side::Client } else { Side::Server }
+    }
+
+    /// Whether the beginning of a side is one of this connection: it came twice, or answers
+    /// that of the other side.
+    pub(super) fn is_begun_by(&mut self, segment: &Segment<'_>) -> bool {
+        let side = self.side(segment) as usize;
+        if self.initial[side].is_none() && self.initial[1 - side].is_some() {
+            self.initial[side] = Some(segment.sequence);
+        }
+        self.initial[side] == Some(segment.sequence)
     }
 
     /// Whether what still comes of it is dropped.
@@ -134,7 +146,7 @@ impl Connection {
         if self.is_over() {
             return Ok(Outcome::Nothing);
         }
-        let side = if segment.from == self.client { Side::Client } else { Side::Server };
+        let side = self.side(segment);
         self.last = packet;
         let mut said = Vec::new();
         // Where a reset says that it stands counts for nothing.

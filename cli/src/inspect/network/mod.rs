@@ -124,9 +124,10 @@ impl Network<'_> {
     fn segment(&mut self, segment: &Segment<'_>, packet: u64, time: Duration) -> io::Result<()> {
         let mut key = [segment.from, segment.to];
         key.sort();
-        let is_first = segment.is_syn && !segment.is_ack;
-        if is_first
-            && let Some(old) = self.connections.get(&key)
+        // The same ports again. If neither side's beginning was captured it does not show, and
+        // what comes behind the end of the old connection is dropped as late copies are.
+        if segment.is_syn
+            && let Some(old) = self.connections.get_mut(&key)
             && !old.is_begun_by(segment)
         {
             self.end(key, None)?;

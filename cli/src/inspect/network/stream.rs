@@ -1,8 +1,13 @@
 //! One direction of a TCP connection, put together from its segments.
 //!
-//! A segment that goes on where the last has ended is passed on, one that comes too early is
-//! held, and of what comes again the first counts. What is held is bounded: a stream whose
-//! next bytes do not come ends there, in a gap. Nothing is guessed.
+//! A segment that goes on where the last has ended is passed on, and one that comes too early
+//! is held. What is held is bounded: a stream whose next bytes do not come ends there, in a
+//! gap. Nothing is guessed.
+//!
+//! A sender repeats what it has said. If it does not, systems differ in what they take, and
+//! this is what Linux takes, except that it may have joined segments before: what is passed on
+//! stays; of held segments the one that begins first in the stream counts, of those that begin
+//! at the same place the longest, and of copies the first that came.
 
 use std::collections::BTreeMap;
 
