@@ -36,7 +36,8 @@ Commands:
     - An exit code other than 0 is an error result with what it writes to its standard error,
       at most 4 KiB, or `exit code N`. A client gets to read that.
     - Above --max-commands there is a retry result, or over WebSocket an error result.
-    - While a command does not take what has come for it, its connection is not read.
+    - While a command does not take what has come for it, its connection is not read. That
+      the client has gone is noticed then only when a heartbeat or a result cannot be sent.
     - It is killed with all processes of its group when it takes longer than --timeout, when
       its connection ends, and when the server is interrupted. What it leaves running when it
       is over goes on.
