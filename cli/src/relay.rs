@@ -3,7 +3,8 @@
 //!
 //! The bytes go on as they are, also those that are no Gotalk. Each direction has one buffer,
 //! which is filled when all of it has been passed on, so the memory is fixed, and an end that
-//! does not read stops the other as it would without a relay.
+//! does not read stops the other as it would without a relay. A WebSocket adds what it keeps,
+//! at most a message each way, and does not pass on a message that breaks off.
 
 use std::cell::RefCell;
 use std::fs::File;

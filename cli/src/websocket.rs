@@ -3,7 +3,8 @@
 //! What is written is cut as gotalk.js wants it: the version, each header and each payload in
 //! a binary message of its own. The bytes come in any pieces, so those of a message are kept
 //! until it is complete; but of a payload above [`MOST`] every piece becomes a message at
-//! once. So does everything behind bytes that are no Gotalk.
+//! once. So does everything behind bytes that are no Gotalk, and behind a protocol error. A
+//! message that breaks off is not sent: gotalk.js would take a part of a payload for all of it.
 //!
 //! A write is over when the socket has taken it, as on a socket, so that a peer that does not
 //! read is noticed. Whoever gives up a write, and writes again, must begin with the same
@@ -14,7 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_util::{Sink, Stream};
-use gotalk::{Event, MAX_NAME_LEN, Parser, websocket};
+use gotalk::{Event, Frame, MAX_NAME_LEN, Parser, websocket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -168,7 +169,7 @@ impl AsyncWrite for WebSocket {
 
 /// Makes WebSocket messages of bytes that come in any pieces.
 struct Cutter {
-    /// `None`: what comes is no Gotalk, and goes on as it comes.
+    /// `None`: what comes is no Gotalk, or is behind the end, and goes on as it comes.
     parser: Option<Box<Parser<MAX_NAME_LEN>>>,
     /// The start of a message that is not complete.
     kept: Vec<u8>,
@@ -188,23 +189,24 @@ impl Cutter {
         while let Some(parser) = &mut self.parser {
             let before = rest;
             let mut payload = 0;
-            let (is_complete, is_bad) = match parser.next_event(&mut rest) {
+            let mut is_last = false;
+            let is_complete = match parser.next_event(&mut rest) {
                 Ok(Some(Event::Frame(frame))) => {
                     payload = frame.payload_len().unwrap_or(0) as usize;
-                    (frame.payload_len().is_none(), false)
+                    is_last = matches!(frame, Frame::ProtocolError { .. });
+                    frame.payload_len().is_none()
                 }
-                Ok(Some(Event::Payload { remaining, .. })) => (remaining == 0, false),
-                Ok(Some(Event::Version(_))) => (true, false),
-                Ok(Some(Event::NameTooLong { .. })) => (false, false), // no name is
+                Ok(Some(Event::Payload { remaining, .. })) => remaining == 0,
+                Ok(Some(Event::Version(_))) => true,
+                Ok(Some(Event::NameTooLong { .. })) => false, // no name is
                 Ok(None) if before.len() == rest.len() => break,
-                Ok(None) => (false, false),
-                Err(_) => (false, true),
+                Ok(None) => false,
+                Err(_) => {
+                    self.parser = None;
+                    rest = before;
+                    break;
+                }
             };
-            if is_bad {
-                self.parser = None;
-                rest = before;
-                break;
-            }
             self.kept.extend_from_slice(&before[..before.len() - rest.len()]);
             if is_complete && !self.in_pieces {
                 messages.extend(websocket::messages(&self.kept).map(Bytes::copy_from_slice));
@@ -217,6 +219,9 @@ impl Cutter {
                 messages
                     .extend((!self.kept.is_empty()).then(|| std::mem::take(&mut self.kept).into()));
                 self.in_pieces = !is_complete;
+            }
+            if is_last {
+                self.parser = None; // it would read on, and find nothing any more
             }
         }
         if self.parser.is_none() && !(self.kept.is_empty() && rest.is_empty()) {

@@ -3,6 +3,8 @@
 //! Nothing here depends on how fast things go, but for the limit that turns a hang into a
 //! failure.
 
+#[path = "relay/bytes.rs"]
+mod bytes;
 mod support;
 
 use std::fs;
@@ -200,76 +202,6 @@ server          37  notification                     'log'  3 bytes  'end'
     assert_eq!((&json[3]["type"], &json[3]["from"]), (&"single_request".into(), &"client".into()));
     let times: Vec<u64> = json.iter().filter_map(|line| line["time_us"].as_u64()).collect();
     assert!(times.is_sorted() && times.len() == 6, "{times:?}");
-}
-
-/// A payload is passed on as it comes, whatever its length. 4 GiB take no more than this.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_long_payload_takes_no_memory() {
-    const LEN: usize = 64 << 20;
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = server.local_addr().unwrap().to_string();
-    let relay = Program::relay(&["127.0.0.1:0", &at]);
-    let mut client = connect(&relay.addr);
-    let (mut server, _) = server.accept().unwrap();
-    let sender = thread::spawn(move || {
-        client.write_all(format!("01r0001004echo{LEN:08x}").as_bytes()).unwrap();
-        let piece = [0; 1 << 16];
-        (0..LEN / piece.len()).for_each(|_| client.write_all(&piece).unwrap());
-    });
-    hears(&mut server, format!("01r0001004echo{LEN:08x}").as_bytes());
-    let mut piece = vec![0; 1 << 16];
-    let mut left = LEN;
-    while left > 0 {
-        let read = server.read(&mut piece).unwrap();
-        assert!(read > 0);
-        left -= read;
-    }
-    let id = relay.child.as_ref().unwrap().id();
-    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let most: u64 = most.trim().trim_end_matches(" kB").parse().unwrap();
-    assert!(most < 24 << 10, "{most} KiB");
-    sender.join().unwrap();
-    drop(server);
-    let (_, shown) = relay.ends();
-    assert!(shown.contains(&format!("'echo'  {LEN} bytes  00 00 ")), "{shown}");
-}
-
-/// Whatever the bytes are, they come out as they went in.
-#[test]
-fn no_byte_is_changed() {
-    let server = TcpListener::bind("127.0.0.1:0").unwrap();
-    let at = server.local_addr().unwrap().to_string();
-    let relay = Program::relay(&["127.0.0.1:0", &at]);
-    let mut client = connect(&relay.addr);
-    let (mut server, _) = server.accept().unwrap();
-    let mut number = 1u32;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
-        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (number >> 24) as u8
-    })
-    .take(3 << 20)
-    .collect();
-    let bytes = [b"01X".as_slice(), &noise].concat();
-    let sent = bytes.clone();
-    let sender = thread::spawn(move || {
-        client.write_all(&sent).unwrap();
-        client.shutdown(Shutdown::Write).unwrap();
-        let mut back = Vec::new();
-        client.read_to_end(&mut back).unwrap();
-        back
-    });
-    let mut got = Vec::new();
-    server.read_to_end(&mut got).unwrap();
-    assert!(got == bytes);
-    server.write_all(&bytes[1..]).unwrap();
-    drop(server);
-    assert!(sender.join().unwrap() == bytes[1..]);
-    let (code, shown) = relay.ends();
-    assert!(shown.contains("\nclient: bad input at offset 2: "), "{shown}");
-    assert!(shown.contains("\nserver: bad input at offset 1: "), "{shown}");
-    assert_eq!(code, Some(1));
 }
 
 /// The tool at both ends, over a relay from one transport to another.
