@@ -72,6 +72,8 @@ mod calls;
 mod commands;
 #[path = "echo/crowds.rs"]
 mod crowds;
+#[path = "echo/frames.rs"]
+mod frames;
 #[path = "echo/handles.rs"]
 mod handles;
 #[path = "echo/load.rs"]

@@ -15,7 +15,11 @@ Addresses:
                 TCP. Without HOST, as in `:7000` and `ws://:7000/`, who listens does so on all
                 interfaces, and who connects means localhost
   ws://HOST:PORT/PATH
-                WebSocket, without TLS; who listens answers at this path alone
+                WebSocket, without TLS; who listens answers at this path alone. A message of
+                the WebSocket that is longer than 1 MiB, or than 64 MiB if it comes from a
+                server, is not read, and closes the connection with code 1009. A payload above
+                1 MiB goes out in more messages than one, and gotalk.js takes the first of them
+                for all of it
   unix:PATH     a socket in the file system; who listens removes a stale one, and its own
                 at the end
   -             the standard input and output, for socat or ssh; what would go to the

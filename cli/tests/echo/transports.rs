@@ -5,7 +5,6 @@ use super::support::gotalk;
 use super::*;
 use address::Address;
 use std::io::{BufRead, BufReader};
-use std::net::ToSocketAddrs;
 use std::process::Stdio;
 
 #[test]
@@ -256,120 +255,6 @@ fn a_websocket_client_says_where_it_comes_from() {
     assert!(head.to_lowercase().contains(&format!("\r\norigin: http://{addr}\r\n")), "{head}");
     drop(peer);
     assert_eq!(call.wait().unwrap().code(), Some(3));
-}
-
-/// A client of WebSocket that knows only what this test needs, and so can tell how the
-/// bytes are cut.
-struct Raw(Peer);
-
-impl Raw {
-    fn connect(url: &str) -> Self {
-        let (host_and_port, path) = url.strip_prefix("ws://").unwrap().split_once('/').unwrap();
-        let addr = host_and_port.to_socket_addrs().unwrap().next().unwrap();
-        let mut peer = Peer::new(TcpStream::connect(addr).unwrap());
-        peer.say(format!(
-            "GET /{path} HTTP/1.1\r\nHost: {host_and_port}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        ));
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            head.push(peer.hears_a_byte());
-        }
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        // The answer to this key is in RFC 6455, section 1.3.
-        assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
-        Self(peer)
-    }
-
-    /// A frame below 126 bytes; the mask that every client must use is 0.
-    fn say(&mut self, first: u8, payload: &[u8]) {
-        let len = 0x80 | payload.len() as u8;
-        self.0.say([&[first, len, 0, 0, 0, 0], payload].concat());
-    }
-
-    #[track_caller]
-    fn hears(&mut self, first: u8, payload: &str) {
-        let mut head = [0; 2];
-        self.0.0.read_exact(&mut head).unwrap();
-        let mut got = vec![0; usize::from(head[1])];
-        self.0.0.read_exact(&mut got).unwrap();
-        assert_eq!((head[0], got.escape_ascii().to_string().as_str()), (first, payload));
-    }
-}
-
-const TEXT: u8 = 0x81;
-const BINARY: u8 = 0x82;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-const PONG: u8 = 0x8a;
-
-#[test]
-fn websocket_messages_are_cut_on_the_way_out_and_joined_on_the_way_in() {
-    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
-    let mut raw = Raw::connect(&server.addr);
-    raw.hears(BINARY, "01");
-    // In text and in binary messages, cut anywhere or not at all.
-    raw.say(TEXT, b"01r00");
-    raw.say(BINARY, b"01004ec");
-    raw.say(TEXT, b"ho00000005he");
-    raw.say(BINARY, b"");
-    raw.say(PING, b"there?");
-    raw.hears(PONG, "there?");
-    raw.say(BINARY, b"llor0002004echo00000000r0003004echo00000001!");
-    raw.hears(BINARY, "R000100000005");
-    raw.hears(BINARY, "hello"); // whole, although it came in pieces
-    raw.hears(BINARY, "R000200000000");
-    raw.hears(BINARY, "R000300000001");
-    raw.hears(BINARY, "!");
-    raw.say(BINARY, b"X");
-    raw.hears(BINARY, "f00000002");
-    let mut close = [0; 1];
-    raw.0.0.read_exact(&mut close).unwrap();
-    assert_eq!(close, [CLOSE]);
-}
-
-#[test]
-fn a_payload_too_long_to_be_kept_comes_through_in_pieces() {
-    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
-    let mut raw = Raw::connect(&server.addr);
-    raw.hears(BINARY, "01");
-    let len = 3 << 20;
-    raw.say(BINARY, format!("01r0001004echo{len:08x}").as_bytes());
-    for _ in 0..len / 64 {
-        raw.say(BINARY, &[b'.'; 64]);
-    }
-    raw.hears(BINARY, &format!("R0001{len:08x}"));
-    let mut got = 0;
-    while got < len {
-        let mut head = [0; 2];
-        raw.0.0.read_exact(&mut head).unwrap();
-        let size = match head[1] {
-            126 => {
-                let mut size = [0; 2];
-                raw.0.0.read_exact(&mut size).unwrap();
-                u16::from_be_bytes(size).into()
-            }
-            size => usize::from(size),
-        };
-        raw.0.0.read_exact(&mut vec![0; size]).unwrap();
-        got += size;
-    }
-    assert_eq!(got, len);
-    raw.say(BINARY, b"r0002004echo00000002hi");
-    raw.hears(BINARY, "R000200000002");
-    raw.hears(BINARY, "hi");
-}
-
-/// A frame is in memory until it is complete, so the head of a long one is the end.
-#[test]
-fn a_websocket_frame_that_is_too_long_is_not_read() {
-    let server = Process::start(gotalk(&["serve", "ws://127.0.0.1:0/"]));
-    let mut raw = Raw::connect(&server.addr);
-    raw.hears(BINARY, "01");
-    raw.0.say([BINARY, 0xff, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]); // 2 MiB
-    let line = server.lines.recv_timeout(HANG).unwrap();
-    assert!(line.contains("too long"), "{line}");
 }
 
 /// A serial line in software, and the paths of its ends; `None` where there is none to be

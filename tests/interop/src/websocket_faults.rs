@@ -105,6 +105,17 @@ fn rest(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
     }
 }
 
+/// The server closes, and says why.
+fn closed(stream: &TcpStream, code: u16) -> io::Result<()> {
+    let got = rest(stream)?;
+    let [high, low] = code.to_be_bytes();
+    let is_told = |frame: &[u8]| frame[0] == LAST | CLOSE && frame[2..] == [high, low];
+    match got.windows(4).any(is_told) {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("no close frame of {code}: {}", got.escape_ascii()))),
+    }
+}
+
 fn grown(tool: &Tool, before: usize, most: usize) -> io::Result<()> {
     let growth = tool.memory()?.saturating_sub(before);
     match growth > most {
@@ -200,7 +211,7 @@ fn announced(tool: &Tool) -> io::Result<String> {
             let mut stream = open(tool)?;
             stream.write_all(&announce(first, len, b"01"))?;
             if len > 1 << 20 {
-                rest(&stream)?;
+                closed(&stream, 1009)?;
             }
             held.push(stream);
         }
@@ -225,7 +236,7 @@ fn fragments(tool: &Tool) -> io::Result<String> {
         };
         let _ = stream.write_all(&many);
         if at % 3 == 2 {
-            rest(&stream)?;
+            closed(&stream, 1009)?;
         }
         held.push(stream);
     }
@@ -261,26 +272,26 @@ fn forbidden(tool: &Tool) -> io::Result<String> {
     unmasked[1] &= 0x7f;
     unmasked.drain(2..6);
     let all = [
-        unmasked,
-        frame(LAST | 0x3, b"01"),
-        frame(LAST | 0xb, b"01"),
-        frame(WHOLE | 0x40, b"01"),
-        frame(LAST, b"01"),
-        [frame(BINARY, b"0"), frame(WHOLE, b"1")].concat(),
-        frame(PING, b"in fragments"),
-        frame(LAST | PING, &[b'p'; 126]),
-        frame(LAST | CLOSE, b"x"),
-        frame(LAST | CLOSE, &[0, 0]),
-        frame(LAST | TEXT, b"\xff\xfe"),
-        [frame(TEXT, b"\xe2\x82"), frame(LAST, b"x")].concat(),
+        (1002, unmasked),
+        (1002, frame(LAST | 0x3, b"01")),
+        (1002, frame(LAST | 0xb, b"01")),
+        (1002, frame(WHOLE | 0x40, b"01")),
+        (1002, frame(LAST, b"01")),
+        (1002, [frame(BINARY, b"0"), frame(WHOLE, b"1")].concat()),
+        (1002, frame(PING, b"in fragments")),
+        (1002, frame(LAST | PING, &[b'p'; 126])),
+        (1002, frame(LAST | CLOSE, b"x")),
+        (1002, frame(LAST | CLOSE, &[0, 0])),
+        (1007, frame(LAST | TEXT, b"\xff\xfe")),
+        (1007, [frame(TEXT, b"\xe2\x82"), frame(LAST, b"x")].concat()),
     ];
-    for bytes in &all {
+    for (code, bytes) in &all {
         let mut stream = open(tool)?;
         stream.write_all(bytes)?;
-        rest(&stream)?;
+        closed(&stream, *code)?;
     }
     clean(tool)?;
-    Ok(format!("{} kinds, each closed", all.len()))
+    Ok(format!("{} kinds, each closed with its code", all.len()))
 }
 
 /// What comes is one stream of bytes, so text is as good, and so is any cut.
