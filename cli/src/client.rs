@@ -159,6 +159,13 @@ pub(crate) async fn call(
         unwritten: None,
     };
     let Err(end) = converse(&mut stream, &mut link, &mut caller, &wire).await;
+    // It would have been asked again, but what was said stands.
+    let was_refused = caller.retries < limits.retries && matches!(caller.asked, Asked::At(_));
+    let is_gone = matches!(end, End::Closed | End::PeerGaveUp(_) | End::Lost(_));
+    if was_refused && is_gone && caller.answer.is_none() {
+        caller.show.note(format_args!("not asked again: {end}"));
+        caller.answer = Some(Answer::Retry);
+    }
     let Caller { answer, was_asked, running, show, .. } = caller;
     drop(running); // which kills the commands
     let leave = async {

@@ -15,7 +15,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -131,7 +131,12 @@ impl Running {
                 self.runs.push(run);
             }
             Err(error) => {
-                link.refuse(request, format_args!("the command cannot be started: {error}"));
+                let why = format!("the command cannot be started: {error}");
+                match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::PermissionDenied => link.refuse(request, &why),
+                    // The system has no more processes or descriptors.
+                    _ => link.refuse_for_now(request, &why),
+                }
             }
         }
         true
@@ -223,6 +228,12 @@ impl Running {
             let run = &mut self.runs[at];
             if std::mem::take(&mut run.has_moved) {
                 run.due = link.now + self.commands.patience;
+                run.is_late = false;
+            }
+            // It is looked at once more: all of this may have been stopped for a while.
+            if !run.is_late && run.due <= link.now {
+                run.is_late = true;
+                run.due = link.now + 1;
             }
             if run.due > link.now {
                 next = next.min(run.due);
@@ -297,6 +308,8 @@ struct Run {
     is_stream: bool,
     /// When it is killed, if nothing moves until then.
     due: u64,
+    /// Whether that has passed.
+    is_late: bool,
     has_moved: bool,
     stdin: Option<ChildStdin>,
     /// What has come for it that it has not taken yet.
@@ -326,6 +339,7 @@ impl Run {
             op,
             is_stream,
             due: 0,
+            is_late: false,
             has_moved: false,
             stdin: child.stdin.take(),
             input: Vec::new(),

@@ -96,6 +96,11 @@ Exit codes:
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.filter(|time| !time.is_zero()).ok_or_else(|| "give a number of seconds above 0".to_owned())
+    let seconds: Option<f64> = text.parse().ok();
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match (time, seconds) {
+        (Some(time), _) if time >= Duration::from_millis(1) => Ok(time),
+        (None, Some(seconds)) if seconds > 1.0 => Err("that is too long".to_owned()),
+        _ => Err("give a number of seconds, 0.001 at least".to_owned()),
+    }
 }

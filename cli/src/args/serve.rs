@@ -106,7 +106,7 @@ pub(crate) struct Serve {
     /// How many commands may run at once, for all connections: 1 to 10,000
     #[arg(long, value_name = "N", default_value_t = 64, requires = "exec", value_parser = count(1, 10_000))]
     pub(crate) max_commands: usize,
-    /// How long a client may wait for a command: above 0, and at most 1,000,000
+    /// How long a client may wait for a command: 0.001 to 1,000,000
     ///
     /// For the result of a single request, counted from the last that the command got of
     /// the payload; for the next part of a streamed one either way. Without commands, how

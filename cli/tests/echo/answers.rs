@@ -94,6 +94,19 @@ fn waits_no_longer_than_allowed() {
     }
 }
 
+/// A server that leaves before it can be asked again has said to wait, all the same.
+#[test]
+fn a_server_that_leaves_after_a_retry_result_has_refused() {
+    let (addr, peer) = scripted(|listener| {
+        let mut peer = Peer::new(listener.accept().unwrap().0);
+        peer.hears("01r0000001x00000000");
+        peer.say("01e00000000ea6000000004busy");
+    });
+    let told = "retry after 60000 ms: busy\nnot asked again: the peer has closed\n";
+    assert_told(&output(&["call", "--retry", "3", &addr, "x"]), 2, "", told);
+    peer.join().unwrap();
+}
+
 /// What has been printed cannot be taken back.
 #[test]
 fn does_not_ask_again_in_the_middle_of_a_result() {

@@ -513,6 +513,47 @@ fn a_command_that_nobody_could_hear_is_not_killed() {
     }
 }
 
+/// Nor are those that were done while the server itself was stopped.
+#[cfg(unix)]
+#[test]
+fn a_server_that_was_stopped_kills_no_command_that_is_done() {
+    let server = serving(&["--timeout", "0.5"], &["x=sleep 0.2; echo hi"]);
+    let signal = |name: &str| {
+        let process = server.child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args([name, &process]).status().unwrap().success()
+        );
+    };
+    let mut peer = ready(&server);
+    peer.say("r0001001x00000000");
+    thread::sleep(Duration::from_millis(100));
+    signal("-STOP");
+    thread::sleep(Duration::from_millis(1000));
+    signal("-CONT");
+    peer.hears("R000100000003hi\n");
+}
+
+/// The request is not at fault, so it may be made again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_that_finds_no_descriptors_is_refused_for_now() {
+    let line = format!("ulimit -n 14; exec {} serve --exec x=: :0", env!("CARGO_BIN_EXE_gotalk"));
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &line]);
+    let mut server = Process::start(command);
+    server.addr = server.addr.replace("[::]", "127.0.0.1").replace("0.0.0.0", "127.0.0.1");
+    let mut peers: Vec<Peer> = Vec::new();
+    let refused = (0..14).find_map(|_| {
+        let mut peer = Peer::new(TcpStream::connect(&server.addr).unwrap());
+        peer.say("01r0001001x00000000");
+        peer.hears("01");
+        let first = peer.hears_a_byte();
+        peers.push(peer);
+        (first != 'R').then_some(first)
+    });
+    assert_eq!(refused, Some('e'));
+}
+
 /// A notification starts nothing.
 #[test]
 fn notifications_are_printed() {

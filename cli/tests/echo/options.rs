@@ -76,6 +76,9 @@ fn the_limits_of_a_server_can_be_set() {
         ["--heartbeat", "-1"],
         ["--heartbeat", "1000001"],
         ["--timeout", "0"],
+        ["--timeout", "0.0009"],
+        ["--heartbeat", "0.0009"],
+        ["--silence", "1e30"],
         ["--timeout", "1e9"],
     ] {
         let told = output(&[&["serve", "127.0.0.1:0"], wrong.as_slice()].concat());
