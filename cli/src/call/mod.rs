@@ -166,7 +166,8 @@ fn hint(address: &Address, end: &End) -> &'static str {
         (Address::Serial { .. }, End::Silence) => {
             "; does the device run, and is this its line and its speed?"
         }
-        (Address::Serial { .. }, End::Protocol(_)) => {
+        // An input that has ended is a line that is gone.
+        (Address::Serial { .. }, End::Protocol(error)) if error.protocol_code().is_some() => {
             "; does another program use the line, or is its speed another one?"
         }
         // The start of an answer of HTTP.
