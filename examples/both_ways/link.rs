@@ -5,14 +5,14 @@ use gotalk::{Assembler, Due, MessageType, Outgoing, Received, SendBuffer, Sessio
 use gotalk::{MAX_REPLY_LEN, Settings, Writer};
 use std::error::Error;
 use std::io::{self, ErrorKind, Read, Write};
+use std::ops::Range;
 
 /// Up to 4 requests at once, each way.
 pub type Session = gotalk::Session<4, 4>;
 
 /// The longest payload that is taken, and that an `App` may write for one message.
 pub const MAX_PAYLOAD: usize = 128;
-/// How long the peer may take nothing, in milliseconds.
-pub const STALL: u32 = 20_000;
+pub const STALL: u32 = 20_000; // milliseconds in which the peer takes nothing
 /// Room for the answer to one message, and then for what the session writes by itself.
 pub const ROOM: usize = MessageType::SingleResult.header_len(0) + MAX_PAYLOAD + MAX_REPLY_LEN;
 
@@ -40,28 +40,22 @@ pub struct Link<T> {
     tx: SendBuffer<{ 5 * ROOM }>,
     /// Since when the transport takes nothing.
     stalled: Option<u32>,
-    /// What has been received. It is unread from `start` to `end`.
     rx: [u8; 256],
-    start: usize,
-    end: usize,
+    unread: Range<usize>,
 }
 
 impl<T: Read + Write> Link<T> {
     pub fn new(transport: T, settings: Settings) -> Self {
         let session = Session::new(settings);
         let (assembler, tx) = (Assembler::new(), SendBuffer::new());
-        Self { session, transport, assembler, tx, stalled: None, rx: [0; 256], start: 0, end: 0 }
+        Self { session, transport, assembler, tx, stalled: None, rx: [0; 256], unread: 0..0 }
     }
 
-    /// Writes what `write` does, such as a request: up to `ROOM` bytes. On `None` take a turn,
-    /// and try again: the room for an answer stays free, because two ends that have none both
-    /// stop reading, for ever.
-    pub fn write<R>(
-        &mut self,
-        write: impl FnOnce(&mut Session, &mut Writer<'_>) -> R,
-    ) -> Option<R> {
+    /// Writes what `f` does, such as a request: up to `ROOM` bytes. On `None` take a turn, and try
+    /// again: the room for an answer stays free, as two ends without it both stop reading.
+    pub fn write<R>(&mut self, f: impl FnOnce(&mut Session, &mut Writer<'_>) -> R) -> Option<R> {
         let has_room = self.tx.available() >= 2 * ROOM;
-        has_room.then(|| self.tx.write(|writer| write(&mut self.session, writer)))
+        has_room.then(|| self.tx.write(|writer| f(&mut self.session, writer)))
     }
 
     /// Does all that can be done without waiting, and tells whether the conversation is over.
@@ -80,12 +74,12 @@ impl<T: Read + Write> Link<T> {
             if !self.flush(now)? && self.tx.available() < ROOM {
                 return Ok(false); // take no message whose answer may find no room
             }
-            let (start, end) = (self.start, self.end);
-            let (len, step) = self.assembler.step(&self.rx[start..end]);
-            self.start += len;
+            let unread = self.unread.clone();
+            let (len, step) = self.assembler.step(&self.rx[unread.clone()]);
+            self.unread.start += len;
             match step {
                 Ok(Some(step)) => {
-                    let item = self.assembler.item(&self.rx[start..end], step);
+                    let item = self.assembler.item(&self.rx[unread], step);
                     let session = &mut self.session;
                     self.tx.write(|writer| {
                         let received = session.receive(now, item, writer)?;
@@ -94,7 +88,7 @@ impl<T: Read + Write> Link<T> {
                 }
                 Ok(None) => match self.transport.read(&mut self.rx) {
                     Ok(0) => self.session.disconnected(),
-                    Ok(len) => (self.start, self.end) = (0, len),
+                    Ok(len) => self.unread = 0..len,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => return Err(error.into()),
@@ -107,14 +101,12 @@ impl<T: Read + Write> Link<T> {
     /// Sends what the transport takes now, and tells whether that was all.
     fn flush(&mut self, now: u32) -> io::Result<bool> {
         while !self.tx.is_empty() {
+            let since = self.stalled.take().unwrap_or(now);
             match self.transport.write(self.tx.unsent()) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => {
-                    self.tx.sent(len);
-                    self.stalled = None;
-                }
+                Ok(len) => self.tx.sent(len),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let since = *self.stalled.get_or_insert(now);
+                    self.stalled = Some(since);
                     let is_late = now.wrapping_sub(since) >= STALL;
                     return if is_late { Err(ErrorKind::TimedOut.into()) } else { Ok(false) };
                 }
