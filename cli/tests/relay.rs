@@ -500,6 +500,17 @@ fn a_recording_is_shown_as_far_as_it_goes() {
     let (shown, _, code) = inspect("in-a-message", b"server 1 4\n01n0\nserver 2 0\n\n");
     assert_eq!(code, Some(2));
     assert!(shown.contains("\nserver: truncated at offset 4: "), "{shown}");
+    // So does one that was interrupted, and there is no harm in that between messages.
+    for (piece, want) in [("client 1 15\n01r0001004echo0\n", 2), ("client 1 3\n01r\n", 2)] {
+        let (shown, err, code) = inspect("open", piece.as_bytes());
+        assert_eq!((code, err.as_str()), (Some(want), ""), "{shown}");
+        assert!(shown.contains("\nclient: truncated at offset "), "{shown}");
+    }
+    for piece in ["client 1 2\n01\n", "client 1 17\n01n003log00000000\n", ""] {
+        let (shown, err, code) = inspect("open", piece.as_bytes());
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{shown}");
+        assert!(!shown.contains("truncated"), "{shown}");
+    }
     let (_, err, code) = inspect("side", b"client 1 2\n01\nnobody 1 2\n01\n");
     assert_eq!(code, Some(66));
     assert!(err.contains(": piece 2: it does not begin with `SIDE TIME LENGTH`"), "{err}");

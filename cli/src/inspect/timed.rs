@@ -118,14 +118,8 @@ impl Timed {
             return Ok(());
         }
         self.show.gap(out, side, capture.offset(), gap)?;
-        capture.fill(&mut io::empty())?;
-        let ending = match capture.advance() {
-            // What is cut off there is told too.
-            Progress::End(ending @ Ending::Truncated { .. }) => Some(ending),
-            _ => None,
-        };
         let mut report = Report { show: &*self.show, out, tally: &mut self.tally };
-        report.ending(Some(side), capture, ending.as_ref(), &mut io::empty())?;
+        cut(side, capture, &mut report)?;
         *code = Some(if gap.is_bad_input { BAD_INPUT } else { TRUNCATED });
         Ok(())
     }
@@ -143,19 +137,30 @@ impl Timed {
     /// Shows what all of it comes to, and gives the exit code.
     pub(crate) fn finish(mut self, out: &mut dyn Write) -> io::Result<u8> {
         let mut codes = Vec::new();
-        for Lane { capture, code } in &mut self.lanes {
+        for side in [Side::Client, Side::Server] {
+            let Lane { capture, code } = &mut self.lanes[side as usize];
+            let mut report = Report { show: &*self.show, out, tally: &mut self.tally };
             codes.push(match code {
                 Some(code) => *code,
-                None => {
-                    let mut report = Report { show: &*self.show, out, tally: &mut self.tally };
-                    report.ending(None, capture, None, &mut io::empty())?
-                }
+                // Its end is not known: it may have gone on behind this.
+                None => cut(side, capture, &mut report)?,
             });
         }
         self.show.tally(out, &self.tally)?;
         out.flush()?;
         Ok(worst(&codes))
     }
+}
+
+/// Tells what is cut off at a place behind which a side is not known, and gives the exit code
+/// for that. Between messages nothing is, and neither is a version that has not begun.
+fn cut(side: Side, capture: &mut Capture, report: &mut Report<'_>) -> io::Result<u8> {
+    capture.fill(&mut io::empty())?;
+    let ending = match capture.advance() {
+        Progress::End(ending @ Ending::Truncated { .. }) if capture.offset() > 0 => Some(ending),
+        _ => None,
+    };
+    report.ending(Some(side), capture, ending.as_ref(), &mut io::empty())
 }
 
 /// The exit code for several endings.

@@ -110,7 +110,7 @@ fn what_is_missing_is_told_and_nothing_behind_it_is_guessed() {
     }
 }
 
-/// A message is cut off by a gap, and by a reset.
+/// A message is cut off by a gap, by a reset, and by the end of the capture.
 #[test]
 fn a_message_that_is_not_whole_is_told_as_far_as_it_came() {
     let mut talk = Talk::new([0, 0]);
@@ -121,17 +121,33 @@ fn a_message_that_is_not_whole_is_told_as_far_as_it_came() {
     gap.say(CLIENT, b"more");
     let mut reset = talk.clone();
     reset.add(SERVER, "r", b"");
-    for (talk, is_gap) in [(gap, true), (reset, false)] {
+    for (talk, is_gap) in [(gap, true), (reset, false), (talk, false)] {
         let output = show_packets(&talk.packets());
         assert!(output.out.contains("'echo'  3 of 9 bytes  'hey' ...\n"), "{}", output.out);
         assert_eq!(output.out.contains("2 bytes before it not captured"), is_gap, "{}", output.out);
         assert_eq!(output.out.contains("not captured"), is_gap, "{}", output.out);
         assert_eq!(output.code, 2);
     }
-    // Where the capture ends nothing is known to be missing.
-    let output = show_packets(&talk.packets());
-    assert!(!output.out.contains("not captured"), "{}", output.out);
-    assert_eq!(output.code, 0);
+}
+
+/// A capture ends while the connection is open: between messages, before a version, or in one.
+#[test]
+fn what_is_still_open_ends_well_between_messages() {
+    for (client, server, code) in [
+        ("01r0001004echo00000002hi", "01", 0),
+        ("01r0001004echo00000002hi", "", 0),
+        ("01r0001004echo00000002hi", "01R", 2),
+        ("01r0001004echo0", "01", 2),
+    ] {
+        let mut talk = Talk::new([0, 0]);
+        talk.say(CLIENT, client.as_bytes());
+        if !server.is_empty() {
+            talk.say(SERVER, server.as_bytes());
+        }
+        let output = show_packets(&talk.packets());
+        assert_eq!(output.code, code, "{client:?} {server:?}: {}", output.out);
+        assert_eq!(output.out.contains("truncated"), code == 2, "{}", output.out);
+    }
 }
 
 #[test]
