@@ -273,7 +273,7 @@ impl<const N: usize> Loader<'_, N> {
         seen.replied(reply, now, now - started);
         if let Reply::Error | Reply::Retry = reply {
             let text = std::mem::take(&mut self.text);
-            seen.first_refusal.get_or_insert_with(|| text.to_string());
+            seen.first_refusal.get_or_insert(text);
         }
     }
 

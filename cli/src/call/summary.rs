@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use super::{ERROR_RESULT, RETRY_RESULT};
 use crate::codes::NO_ANSWER;
 use crate::json::Object;
+use crate::text::Excerpt;
 use crate::wire::End;
 
 /// How many reasons are told apart. What a peer does can make no more of them.
@@ -36,7 +37,7 @@ pub(super) struct Seen {
     failures: u64,
     reasons: BTreeMap<String, u64>,
     /// What the first error or retry result said.
-    pub(super) first_refusal: Option<String>,
+    pub(super) first_refusal: Option<Excerpt>,
     start: Instant,
     /// When the latest request came to its end.
     last: Instant,
@@ -200,7 +201,10 @@ impl Seen {
         }
         object.object("reasons", reasons);
         if let Some(refusal) = &self.first_refusal {
-            object.set("first_refusal", refusal.as_str());
+            let mut inner = Object::default();
+            inner.set("size", refusal.size());
+            inner.payload(&refusal.preview(), refusal.is_cut());
+            object.object("first_refusal", inner);
         }
         object.set("connections", connections);
         object.set("concurrency", concurrency);

@@ -5,7 +5,7 @@ use super::answers::{objects, scripted};
 use super::program::{Process, output};
 use super::support::gotalk;
 use super::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::{Output, Stdio};
 
 fn load(options: &[&str]) -> (Option<i32>, Value) {
@@ -158,10 +158,32 @@ fn the_worst_reply_is_the_code() {
             peer.hears_to_the_end();
         });
         let load = load(&["--repeat", "4", "--concurrency", "4", &addr, "x"]);
-        if seen[1] + seen[2] > 0 {
-            assert!(load.1["first_refusal"].is_string());
-        }
         assert_seen(load, code, seen);
+        peer.join().unwrap();
+    }
+}
+
+/// A program gets what a peer said as it was, and not as a terminal may have it.
+#[test]
+fn the_first_refusal_is_there_as_it_came() {
+    let long = "é".repeat(1000);
+    for (said, want) in [
+        ("", json!({"size": 0, "payload": ""})),
+        ("two\n\\lines", json!({"size": 10, "payload": "two\n\\lines"})),
+        ("\u{1b}[31m", json!({"size": 5, "payload_hex": "1b5b33316d"})),
+        (&long, json!({"size": 2000, "payload": &long[..1024], "payload_cut": true})),
+    ] {
+        let reply = format!("E#{:08x}{said}", said.len());
+        let (addr, peer) = scripted(move |listener| {
+            let mut peer = Peer::new(listener.accept().unwrap().0);
+            let ids = heard(&mut peer, 2);
+            peer.say("01");
+            answer(&mut peer, ids[..1].iter(), &reply);
+            answer(&mut peer, ids[1..].iter(), "E#00000005later");
+            peer.hears_to_the_end();
+        });
+        let (_, summary) = load(&["--repeat", "2", "--concurrency", "2", &addr, "x"]);
+        assert_eq!(summary["first_refusal"], want);
         peer.join().unwrap();
     }
 }
