@@ -63,11 +63,6 @@ pub(crate) fn run(args: &Args) -> u8 {
 
 /// Fails if there is no writing.
 async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8> {
-    // That it cannot be written is to be known before a client comes.
-    let mut recording = match &args.record {
-        Some(path) if !args.keep_open => Some(Recording::create(path)?),
-        _ => None,
-    };
     transport::end_when_interrupted();
     // One for all of it, so that no signal is lost between two conversations.
     let mut interrupted = pin!(transport::interrupted());
@@ -79,6 +74,17 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
         Ok(listened) => listened,
         Err(error) => return Ok(failed(format_args!("{}: {error}", args.listen))),
     };
+    // Only now, as a relay that does not listen must not empty the file of one that does. But
+    // that it cannot be written is to be known before a client comes.
+    let (mut recording, mut file_number) = (None, 1);
+    match &args.record {
+        Some(path) if args.keep_open => {
+            let tried = Recording::create_next(path, &mut file_number)?;
+            let _ = std::fs::remove_file(&tried.path);
+        }
+        Some(path) => recording = Some(Recording::create(path)?),
+        None => {}
+    }
     tell(format_args!("{}", Line::Listening(&local.to_string()).line(args.json)));
     let mut number = 0;
     loop {
@@ -104,9 +110,7 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
             number += 1;
             look.connection = Some(number);
             if let Some(path) = &args.record {
-                let mut path = path.clone().into_os_string();
-                path.push(format!(".{number}"));
-                recording = Some(Recording::create(path.as_ref())?);
+                recording = Some(Recording::create_next(path, &mut file_number)?);
             }
         }
         let screen = Timed::new(look, Handshake::Expected);
@@ -142,8 +146,25 @@ struct Recording {
 
 impl Recording {
     fn create(path: &Path) -> io::Result<Self> {
-        let file = File::create(path).map_err(|error| named(path, &error))?;
-        Ok(Self { file: io::BufWriter::new(file), path: path.to_owned() })
+        Self::new(File::create(path), path.to_owned())
+    }
+
+    /// The first of FILE.1, FILE.2, and so on, from this number, that is not there: what was
+    /// recorded before stays.
+    fn create_next(file: &Path, number: &mut u64) -> io::Result<Self> {
+        loop {
+            let mut path = file.to_owned().into_os_string();
+            path.push(format!(".{number}"));
+            match File::create_new(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => *number += 1,
+                created => return Self::new(created, path.into()),
+            }
+        }
+    }
+
+    fn new(file: io::Result<File>, path: PathBuf) -> io::Result<Self> {
+        let file = file.map_err(|error| named(&path, &error))?;
+        Ok(Self { file: io::BufWriter::new(file), path })
     }
 }
 

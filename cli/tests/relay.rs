@@ -353,6 +353,35 @@ fn one_conversation_after_another() {
     assert!(!fs::exists(recording).unwrap());
 }
 
+/// Not by a relay that cannot listen, and not by one that is started again.
+#[cfg(unix)]
+#[test]
+fn what_was_recorded_is_not_lost() {
+    let recording = Scratch::new("earlier");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    fs::write(recording.path(), "is there").unwrap();
+    let told = output(&["relay", "--record", recording.path(), &at, &at]);
+    assert_eq!(told.status.code(), Some(3));
+    assert_eq!(fs::read_to_string(recording.path()).unwrap(), "is there");
+
+    let numbered = [1, 2, 3, 4].map(|number| Scratch::new(&format!("earlier.{number}")));
+    fs::write(numbered[1].path(), "is there").unwrap();
+    for whats in [["one", "two"].as_slice(), &["three"]] {
+        let relay = Program::relay(&["-k", "--record", recording.path(), "127.0.0.1:0", &at]);
+        for what in whats {
+            asks(&relay, &taken, what);
+        }
+        assert_eq!(relay.interrupted().0, Some(143));
+    }
+    assert_eq!(fs::read_to_string(numbered[1].path()).unwrap(), "is there");
+    for (recording, what) in [(0, "'one'"), (2, "'two'"), (3, "'three'")] {
+        let inspected = text(&output(&["inspect", numbered[recording].path()]).stdout);
+        assert!(inspected.contains(what), "{inspected}");
+    }
+    assert!(!fs::exists(format!("{}.5", recording.path())).unwrap());
+}
+
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_passed_on_does_not_end_it() {
@@ -471,6 +500,10 @@ fn what_cannot_be_done_is_told() {
         assert_eq!(told.status.code(), Some(code), "{args:?}: {why_not}");
         assert!(why_not.contains(why), "{args:?}: {why_not}");
     }
+    // Also if the files come one by one, it is known before a client comes.
+    let relay = Program::relay(&["-k", "--record", "/no/such/place", "127.0.0.1:0", &at]);
+    assert!(relay.addr.starts_with("gotalk: cannot write: /no/such/place.1: "), "{}", relay.addr);
+    assert_eq!(relay.ends().0, Some(74));
 }
 
 /// What is shown of a recording with these pieces, and the exit code.

@@ -54,7 +54,8 @@ pub(crate) struct Relay {
     pub(crate) keep_open: bool,
     /// Write what passes to a file, with the times; `gotalk inspect FILE` shows it
     ///
-    /// With --keep-open, the conversations go to FILE.1, FILE.2, and so on.
+    /// FILE is emptied when it listens. With --keep-open, each conversation goes to the next of
+    /// FILE.1, FILE.2, and so on that is not there yet, so none of an earlier time is lost.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Where the client will come
