@@ -19,8 +19,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::address::Address;
 use crate::args::Relay as Args;
+use crate::codes::{NO_ANSWER, NO_OUTPUT};
 use crate::colors;
-use crate::inspect::{Handshake, Look, Parties, Recorder, Side, Timed};
+use crate::inspect::{BAD_INPUT, Handshake, Look, Parties, Recorder, Side, Timed};
 use crate::log::Line;
 use crate::output::{self, tell};
 use crate::serial::GOODBYE;
@@ -122,7 +123,8 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
             }
         }
         let recorder = recording.take().map(|file| Recorder::new(file, since_1970)).transpose()?;
-        let passing = RefCell::new(Passing { screen, out, recorder, start });
+        let passing =
+            RefCell::new(Passing { screen, out, recorder, start, has_ended: [false; 2], fault: 0 });
         let stopped = tokio::select! {
             passed = relay((client, &args.listen), (server, &args.target), &passing) => {
                 passed?;
@@ -130,8 +132,11 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
             }
             code = &mut interrupted => Some(code),
         };
-        let Passing { screen, .. } = passing.into_inner();
-        let code = screen.finish(out)?;
+        let Passing { screen, fault, .. } = passing.into_inner();
+        let code = match screen.finish(out)? {
+            code if code == BAD_INPUT || fault == 0 => code,
+            _ => fault,
+        };
         if stopped.is_some() || !args.keep_open {
             return Ok(stopped.unwrap_or(code));
         }
@@ -214,16 +219,40 @@ struct Passing<'o> {
     out: &'o mut dyn Write,
     recorder: Option<Recorder<Recording>>,
     start: Instant,
+    /// Who has said all.
+    has_ended: [bool; 2],
+    /// The exit code for what has failed, or 0.
+    fault: u8,
 }
 
 impl Passing<'_> {
     fn note(&mut self, side: Side, bytes: &[u8]) -> io::Result<()> {
+        self.has_ended[side as usize] |= bytes.is_empty();
         // As it is in the recording, so that both are shown alike.
         let time = Duration::from_micros(self.start.elapsed().as_micros() as u64);
         if let Some(recorder) = &mut self.recorder {
             recorder.piece(side, time, bytes)?;
         }
         self.screen.take(self.out, side, time, bytes)
+    }
+
+    /// What a side does not take is a fault, unless it has closed: a client may leave while
+    /// something is under way to it.
+    fn not_taken(&mut self, by: Side, error: &io::Error, code: u8) {
+        let has_closed = match error.kind() {
+            io::ErrorKind::BrokenPipe => true,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+                self.has_ended[by as usize]
+            }
+            _ => false,
+        };
+        if !has_closed {
+            self.failed(code);
+        }
+    }
+
+    fn failed(&mut self, code: u8) {
+        self.fault = self.fault.max(code);
     }
 }
 
@@ -241,7 +270,8 @@ async fn relay(
         let is_serial = Address::is_serial(address);
         async move {
             let mut to = to;
-            pass(side, from, &mut to, is_line, passing).await?;
+            let lost = if *address == Address::Standard { NO_OUTPUT } else { NO_ANSWER };
+            pass(side, from, (&mut to, lost), is_line, passing).await?;
             let goodbye = async {
                 if is_serial && !passing.borrow().screen.has_closed() {
                     to.write_all(GOODBYE).await?;
@@ -280,11 +310,11 @@ fn is_over(is_line: bool, passing: &RefCell<Passing<'_>>) -> bool {
     is_line && passing.borrow().screen.has_closed()
 }
 
-/// Passes on what a side says, to the end.
+/// Passes on what a side says, to the end. The exit code is for what the other does not take.
 async fn pass(
     side: Side,
     mut from: ReadHalf<Stream>,
-    to: &mut WriteHalf<Stream>,
+    (to, lost): (&mut WriteHalf<Stream>, u8),
     is_line: bool,
     passing: &RefCell<Passing<'_>>,
 ) -> io::Result<()> {
@@ -292,6 +322,7 @@ async fn pass(
     loop {
         let read = from.read(&mut piece).await.unwrap_or_else(|error| {
             tell(format_args!("{side}: {error}"));
+            passing.borrow_mut().failed(NO_ANSWER);
             0
         });
         passing.borrow_mut().note(side, &piece[..read])?;
@@ -300,6 +331,7 @@ async fn pass(
         }
         if let Err(error) = to.write_all(&piece[..read]).await {
             tell(format_args!("{side}: not passed on: {error}"));
+            passing.borrow_mut().not_taken(side.other(), &error, lost);
             return Ok(());
         }
         if is_over(is_line, passing) {

@@ -162,7 +162,9 @@ fn no_socket(error: Error) -> io::Error {
 fn failed(error: Error) -> io::Error {
     match error {
         Error::Io(error) => error,
-        Error::ConnectionClosed | Error::AlreadyClosed => ErrorKind::BrokenPipe.into(),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::SendAfterClosing) => ErrorKind::BrokenPipe.into(),
         error => io::Error::new(ErrorKind::InvalidData, error),
     }
 }

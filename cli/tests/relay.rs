@@ -5,6 +5,8 @@
 
 #[path = "relay/bytes.rs"]
 mod bytes;
+#[path = "relay/ends.rs"]
+mod ends;
 mod support;
 
 use std::fs;

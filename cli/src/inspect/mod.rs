@@ -29,7 +29,7 @@ use crate::{escape, output};
 
 /// The exit codes. Those of the shell tools where these have one: sysexits.h.
 const CLEAN: u8 = 0;
-const BAD_INPUT: u8 = 1;
+pub(crate) const BAD_INPUT: u8 = 1;
 const TRUNCATED: u8 = 2;
 
 /// Who sent a message.
@@ -40,7 +40,7 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,
