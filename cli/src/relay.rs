@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap::error::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::address::Address;
@@ -23,9 +24,9 @@ use crate::codes::{NO_ANSWER, NO_OUTPUT};
 use crate::colors;
 use crate::inspect::{BAD_INPUT, Handshake, Look, Parties, Recorder, Side, Timed};
 use crate::log::Line;
-use crate::output::{self, tell};
+use crate::output::{self, complain, tell};
 use crate::serial::GOODBYE;
-use crate::transport::{self, Listener, Stream};
+use crate::transport::{self, Accepted, Listener, Stream};
 use crate::{CONNECT, failed, runtime, wire, wrong_use};
 
 /// How much is passed on at once.
@@ -35,6 +36,8 @@ const CLIENT_LINGERS: Duration = Duration::from_secs(10);
 /// How long an end may go on that is not told, as it does not see when a transport ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How many WebSockets are being opened at once.
+const OPENING: usize = 64;
 /// How long to wait when nobody can be let in, as when there are no more descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -71,7 +74,7 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
         listened = Listener::bind(&args.listen, None) => listened,
         code = &mut interrupted => return Ok(code),
     };
-    let (mut listener, local) = match listened {
+    let (listener, local) = match listened {
         Ok(listened) => listened,
         Err(error) => return Ok(failed(format_args!("{}: {error}", args.listen))),
     };
@@ -87,10 +90,11 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
         None => {}
     }
     tell(format_args!("{}", Line::Listening(&local.to_string()).line(args.json)));
+    let mut entrance = Entrance { listener, opening: JoinSet::new() };
     let mut number = 0;
     loop {
         let ends = tokio::select! {
-            ends = ends(&mut listener, args) => ends,
+            ends = ends(&mut entrance, args) => ends,
             code = &mut interrupted => return Ok(code),
         };
         let Ends { client, server, peer, start, since_1970 } = match ends {
@@ -197,20 +201,52 @@ struct Ends {
     since_1970: Duration,
 }
 
-/// Waits for the next client. Those who come meanwhile wait where they are: they have a
-/// connection, and nobody reads what they say.
+/// Waits for the next client, and connects to the server.
 async fn ends<'a>(
-    listener: &mut Listener,
+    entrance: &mut Entrance,
     Args { listen, target, .. }: &'a Args,
 ) -> Result<Ends, (&'a Address, io::Error)> {
-    let closed = || (listen, io::ErrorKind::UnexpectedEof.into());
-    let (client, peer) = listener.accept().await.map_err(|e| (listen, e))?.ok_or_else(closed)?;
-    let opened = timeout(CONNECT, async { client.open().await?.into_stream().await }).await;
-    let client = opened.unwrap_or_else(|e| Err(e.into())).map_err(|e| (listen, e))?;
+    let (client, peer) = entrance.client().await.map_err(|e| (listen, e))?;
     let start = Instant::now();
     let since_1970 = wire::since_1970();
     let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
     Ok(Ends { client, server, peer, start, since_1970 })
+}
+
+/// Where clients come. Those who come while another is there wait where they are: they have a
+/// connection, and nobody reads what they say.
+struct Entrance {
+    listener: Listener,
+    /// Those who are to open a WebSocket. They do it beside each other: browsers make connections
+    /// that say nothing until they are needed.
+    opening: JoinSet<(String, io::Result<Stream>)>,
+}
+
+impl Entrance {
+    /// The next client. Who opens no WebSocket is told, and is none.
+    async fn client(&mut self) -> io::Result<(Stream, String)> {
+        loop {
+            tokio::select! {
+                Some(opened) = self.opening.join_next() => match opened {
+                    Ok((peer, Ok(client))) => return Ok((client, peer)),
+                    Ok((peer, Err(error))) => complain(format_args!("{peer}: {error}")),
+                    Err(error) => complain(format_args!("{error}")),
+                },
+                accepted = self.listener.accept(), if self.opening.len() < OPENING => {
+                    let (accepted, peer) = accepted?.ok_or(io::ErrorKind::UnexpectedEof)?;
+                    if let Accepted::Open(client) = accepted {
+                        return Ok((client, peer));
+                    }
+                    self.opening.spawn(async {
+                        let opened = async { accepted.open().await?.into_stream().await };
+                        let too_long = || io::Error::other("no WebSocket: it took too long");
+                        let opened = timeout(CONNECT, opened).await;
+                        (peer, opened.unwrap_or_else(|_| Err(too_long())))
+                    });
+                }
+            }
+        }
+    }
 }
 
 /// What passes is shown, and recorded.

@@ -416,6 +416,35 @@ fn what_cannot_be_passed_on_does_not_end_it() {
     assert_eq!(of_type("summary").count(), 2, "{shown}");
 }
 
+/// As connections that a browser makes for later, and what it asks for beside the page.
+#[test]
+fn who_opens_no_websocket_holds_up_nobody() {
+    for options in [["-k"].as_slice(), &[]] {
+        let server = Program::server("127.0.0.1:0");
+        let relay = Program::relay(&[options, &["ws://127.0.0.1:0/a", &server.addr]].concat());
+        let addr = relay.addr.strip_prefix("ws://").unwrap().trim_end_matches("/a").to_owned();
+        for (path, answer) in [("favicon.ico", "404 "), ("a", "426 ")] {
+            let mut other = connect(&addr);
+            other.write_all(format!("GET /{path} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+            let mut answered = String::new();
+            other.read_to_string(&mut answered).unwrap();
+            assert!(answered.starts_with(&format!("HTTP/1.1 {answer}")), "{answered}");
+            drop(other);
+            let told = relay.told.recv_timeout(HANG).unwrap();
+            assert!(told.contains(&format!(": no WebSocket: HTTP {answer}")), "{told}");
+        }
+        // A call waits no longer than one of them may be silent.
+        let silent = [0; 3].map(|_| connect(&addr));
+        (&silent[1]).write_all(b"GET /a HTTP/1.1\r\n").unwrap();
+        let call = output(&["call", &relay.addr, "echo", "hi"]);
+        assert_eq!(text(&call.stdout), "hi", "{call:?}");
+        drop(silent);
+        if options.is_empty() {
+            assert_eq!(relay.ends().0, Some(0));
+        }
+    }
+}
+
 /// Who has closed a WebSocket waits for nothing, whatever the target does.
 #[cfg(unix)]
 #[test]

@@ -14,7 +14,8 @@ use crate::address::Address;
 /// it waits for the next client.
 ///
 /// Where it listens is told on the standard error. Who comes while another is there waits
-/// until that one is done.
+/// until that one is done. Who comes to a ws:// address and opens no WebSocket in ten seconds
+/// is told, and is no client.
 #[derive(Args, Debug)]
 #[command(
     verbatim_doc_comment,

@@ -385,22 +385,3 @@ fn a_folder_is_for_a_websocket_and_must_be_there() {
         assert!(String::from_utf8_lossy(&told.stderr).starts_with(why), "{told:?}");
     }
 }
-
-/// A relay has no pages, and says so.
-#[test]
-fn a_relay_answers_who_wants_no_socket() {
-    let mut relay = gotalk(&["relay", "ws://127.0.0.1:0/", "127.0.0.1:1"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = std::io::BufReader::new(relay.stderr.take().unwrap());
-    let mut first = String::new();
-    std::io::BufRead::read_line(&mut told, &mut first).unwrap();
-    let host = first.trim().strip_prefix("ws://").unwrap().replace('/', "");
-    let mut peer = Peer::new(TcpStream::connect(host).unwrap());
-    peer.say("GET / HTTP/1.1\r\n\r\n");
-    assert!(peer.hears_to_the_end().starts_with("HTTP/1.1 426 "));
-    drop(peer);
-    assert_eq!(relay.wait().unwrap().code(), Some(3));
-}
