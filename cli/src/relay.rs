@@ -136,11 +136,15 @@ async fn pass_on(args: &Args, look: Look, out: &mut dyn Write) -> io::Result<u8>
             }
             code = &mut interrupted => Some(code),
         };
-        let Passing { screen, fault, .. } = passing.into_inner();
-        let code = match screen.finish(out)? {
-            code if code == BAD_INPUT || fault == 0 => code,
-            _ => fault,
-        };
+        let Passing { screen, has_ended, fault, .. } = passing.into_inner();
+        let code_of_the_ended = screen.code();
+        let mut code = screen.finish(out)?;
+        if has_ended[Side::Client as usize] {
+            code = code_of_the_ended; // nobody is there for the rest
+        }
+        if code != BAD_INPUT && fault != 0 {
+            code = fault;
+        }
         if stopped.is_some() || !args.keep_open {
             return Ok(stopped.unwrap_or(code));
         }

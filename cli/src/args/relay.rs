@@ -37,10 +37,9 @@ Examples:
 Exit codes:
    0  all is well
    1  bad input: a byte that cannot be, which has been passed on like the others
-   2  the conversation ends inside a message
-   3  not listened or not connected, or the connection of a side has failed: it was reset, or
-      did not take what was to be passed on, and had not closed. A client may leave while
-      something is under way to it
+   2  a side has ended inside a message, or the server before one to it was complete
+   3  not listened or not connected, or a side was reset, or did not take what was to be
+      passed on and had not closed: what is under way to a client that has closed is no fault
   64  wrong use
   74  the output or the recording cannot be written, or what was to be passed on to `-`
   129, 130, 143

@@ -134,6 +134,11 @@ impl Timed {
         self.has_closed
     }
 
+    /// The exit code for how the sides have ended that have.
+    pub(crate) fn code(&self) -> u8 {
+        worst(&self.lanes.each_ref().map(|lane| lane.code.unwrap_or(CLEAN)))
+    }
+
     /// Shows what all of it comes to, and gives the exit code.
     pub(crate) fn finish(mut self, out: &mut dyn Write) -> io::Result<u8> {
         let mut codes = Vec::new();

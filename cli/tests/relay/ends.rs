@@ -59,13 +59,39 @@ fn what_comes_for_a_client_that_has_left_is_no_fault() {
     let (relay, client, mut server) = joined("127.0.0.1:0");
     drop(client);
     assert_eq!(server.read(&mut [0]).unwrap(), 0);
-    // Pieces of this length end where messages do.
-    while server.write_all(b"n004log!00000000").is_ok() {
+    server.write_all(b"n003logffffffff").unwrap();
+    while server.write_all(b"more of it").is_ok() {
         thread::sleep(Duration::from_millis(10));
     }
     let told: Vec<String> = relay.told.iter().collect();
     assert!(told.iter().any(|line| line.starts_with("server: not passed on: ")), "{told:?}");
-    assert_eq!(relay.ends().0, Some(0), "{told:?}");
+    let (code, shown) = relay.ends();
+    assert_eq!(code, Some(0), "{told:?}");
+    assert!(shown.contains("\nserver: truncated at offset "), "{shown}");
+}
+
+/// But a message is not whole that the client has begun when the server leaves.
+#[test]
+fn a_server_that_leaves_inside_a_message_to_it_is_told() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap().to_string();
+    let mut child = gotalk(&["relay", "-", &at])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap(); // stays open
+    let (addr, told) = lines(child.stderr.take().unwrap());
+    let relay = Program { child: Some(child), addr, told };
+    input.write_all(b"01r0").unwrap();
+    let mut server = server.accept().unwrap().0;
+    hears(&mut server, b"01r0");
+    server.write_all(b"01").unwrap();
+    drop(server);
+    let told: Vec<String> = relay.told.iter().collect();
+    assert!(told.iter().any(|line| line.starts_with("client: truncated at ")), "{told:?}");
+    assert_eq!(relay.ends().0, Some(2));
 }
 
 /// A WebSocket says so when it is closed, and the connection below it may still be there.
