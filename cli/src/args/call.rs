@@ -29,7 +29,8 @@ With --json each object has a `type`: `single_result`, `error_result`, `retry_re
 in several objects; all but the last have `remaining`, the bytes that still come. Each part
 of a streamed result is a `stream_result`, and one of size 0 is its end. `no_answer` has an
 `error`, and a notification of yours that has gone out gives `sent`. --repeat gives one
-object, `summary`, whose times are in microseconds.
+object, `summary`, whose times are in microseconds; its `first_refusal` has the `size` of the
+payload, and as much of it as can be shown in `payload` or `payload_hex`.
 
 Examples:
   gotalk call 127.0.0.1:7000 echo hello
