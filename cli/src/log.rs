@@ -1,7 +1,8 @@
 //! What `serve` has to tell, and where `relay` listens, a line each: for people, or as JSON.
 
 use std::io;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::escape;
 use crate::json::Object;
@@ -9,6 +10,8 @@ use crate::text::{self, Excerpt};
 
 /// How much of the payload of a notification a program gets.
 const MOST_JSON: usize = 16 * 1024;
+/// How much waits for whoever prints it, in bytes.
+const MOST_WAITING: usize = 8 << 20;
 
 pub(crate) enum Line<'a> {
     /// Where it listens.
@@ -35,6 +38,8 @@ pub(crate) enum Line<'a> {
         peer: &'a str,
         why: &'a dyn std::fmt::Display,
     },
+    /// So many lines found no room.
+    Dropped(usize),
 }
 
 impl Line<'_> {
@@ -57,6 +62,8 @@ impl Line<'_> {
                 format!("failed for {peer}: {}: {}", text::name(op), escape::plain(why))
             }
             Self::Closed { peer, why } => format!("closed {peer}: {why}"),
+            Self::Dropped(1) => "1 line was dropped".to_owned(),
+            Self::Dropped(lines) => format!("{lines} lines were dropped"),
         }
     }
 
@@ -95,17 +102,38 @@ impl Line<'_> {
                 object.set("peer", *peer);
                 object.set("error", why.to_string());
             }
+            Self::Dropped(lines) => {
+                object = Object::new("dropped");
+                object.set("lines", *lines);
+            }
         }
         object.line()
     }
 }
 
-/// Takes the lines to whoever prints them, and never waits: if nobody takes them, they are
-/// lost.
+/// Lines, and those who take them: [`Lines`] ends with the last [`Log`].
+pub(crate) fn log(is_json: bool) -> (Log, Lines) {
+    let waiting = Arc::default();
+    let (wake, woken) = mpsc::sync_channel(1);
+    let lines = Lines { waiting: Arc::clone(&waiting), woken };
+    (Log { waiting, wake, is_json }, lines)
+}
+
+/// Takes the lines to whoever prints them, and never waits: what finds no room is dropped, and
+/// counted.
 #[derive(Clone)]
 pub(crate) struct Log {
-    pub(crate) lines: SyncSender<String>,
-    pub(crate) is_json: bool,
+    waiting: Arc<Mutex<Waiting>>,
+    wake: SyncSender<()>,
+    is_json: bool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// Each line with its line feed.
+    text: String,
+    /// How many lines behind it found no room.
+    dropped: usize,
 }
 
 impl Log {
@@ -115,6 +143,33 @@ impl Log {
     }
 
     pub(crate) fn tell(&self, line: &Line<'_>) {
-        let _ = self.lines.try_send(line.line(self.is_json));
+        let line = line.line(self.is_json);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // A short line does not overtake a long one, so it is known where lines are missing.
+        if waiting.dropped > 0 || waiting.text.len() + line.len() >= MOST_WAITING {
+            waiting.dropped += 1;
+        } else {
+            waiting.text.push_str(&line);
+            waiting.text.push('\n');
+        }
+        drop(waiting);
+        let _ = self.wake.try_send(()); // one that is on its way will do
+    }
+}
+
+/// All lines that wait, at once, and how many were dropped behind them; again and again.
+pub(crate) struct Lines {
+    waiting: Arc<Mutex<Waiting>>,
+    woken: Receiver<()>,
+}
+
+impl Iterator for Lines {
+    type Item = (String, usize);
+
+    fn next(&mut self) -> Option<(String, usize)> {
+        self.woken.recv().ok()?;
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Waiting { text, dropped } = std::mem::take(&mut *waiting);
+        Some((text, dropped))
     }
 }

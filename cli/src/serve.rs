@@ -1,6 +1,6 @@
 //! `gotalk serve`: makes a server of its arguments.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind::Interrupted, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::args::Serve;
 use crate::codes::NO_INPUT;
 use crate::command::Commands;
-use crate::log::{Line, Log};
+use crate::log::{self, Line, Lines};
 use crate::output::tell;
 use crate::server::{Limits, Shared};
 use crate::transport::{self, Listener};
@@ -42,13 +42,13 @@ pub(crate) fn run(args: &Serve) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return failed(format_args!("{}: {error}", args.address)),
     };
-    let (lines, printed) = printer(args.address == Address::Standard);
+    let (log, lines) = log::log(args.json);
+    let printed = print(lines, args);
     let code = runtime.block_on(async {
         let (listener, local) = match Listener::bind(&args.address, folder).await {
             Ok(bound) => bound,
             Err(error) => return failed(format_args!("{}: {error}", args.address)),
         };
-        let log = Log { lines, is_json: args.json };
         log.tell(&Line::Listening(&local.to_string()));
         let patience = args.timeout.as_millis() as u64;
         let commands = Arc::new(Commands::new(args.exec.clone(), args.max_commands, patience));
@@ -98,20 +98,47 @@ fn limits(args: &Serve) -> Limits {
 }
 
 /// One thread prints, so that a terminal that is stopped, or a pipe that nobody reads,
-/// stops no connection: lines that find no room are dropped. The receiver tells when all is
-/// printed and no more can come: it gets nothing, and is disconnected then.
-fn printer(to_stderr: bool) -> (mpsc::SyncSender<String>, mpsc::Receiver<()>) {
-    let (lines, to_print) = mpsc::sync_channel::<String>(1024);
+/// stops no connection. The receiver tells when all is printed and no more can come: it gets
+/// nothing, and is disconnected then.
+fn print(lines: Lines, args: &Serve) -> mpsc::Receiver<()> {
     let (printing, printed) = mpsc::channel();
+    let is_json = args.json;
+    let mut out: Box<dyn Write + Send> = match args.address {
+        Address::Standard => Box::new(io::stderr()),
+        _ => Box::new(io::stdout()),
+    };
     thread::spawn(move || {
         let _printing = printing;
-        for line in to_print {
-            if to_stderr {
-                tell(format_args!("{line}"));
-            } else {
-                let _ = writeln!(io::stdout(), "{line}");
-            }
+        let mut dropped = 0;
+        for (text, more) in lines {
+            tell_dropped(&mut out, &mut dropped, is_json);
+            dropped += match dropped {
+                0 => write(&mut out, &text),
+                _ => text.lines().count(),
+            };
+            dropped += more;
+            tell_dropped(&mut out, &mut dropped, is_json);
         }
     });
-    (lines, printed)
+    printed
+}
+
+/// How many lines were dropped, where that can be written.
+fn tell_dropped(out: &mut dyn Write, dropped: &mut usize, is_json: bool) {
+    if *dropped > 0 && write(out, &(Line::Dropped(*dropped).line(is_json) + "\n")) == 0 {
+        *dropped = 0;
+    }
+}
+
+/// Writes lines, and says how many could not be written.
+fn write(out: &mut dyn Write, lines: &str) -> usize {
+    let mut rest = lines.as_bytes();
+    while !rest.is_empty() {
+        match out.write(rest) {
+            Ok(len @ 1..) => rest = &rest[len..],
+            Err(error) if error.kind() == Interrupted => {}
+            Ok(0) | Err(_) => break,
+        }
+    }
+    rest.iter().filter(|byte| **byte == b'\n').count()
 }

@@ -89,6 +89,8 @@ mod payloads;
 #[path = "echo/program.rs"]
 mod program;
 mod support;
+#[path = "echo/told.rs"]
+mod told;
 #[path = "echo/transports.rs"]
 mod transports;
 
@@ -100,7 +102,6 @@ use std::time::Duration;
 
 use command::Commands;
 use gotalk::Settings;
-use log::Log;
 use server::{Limits, Shared};
 use tokio::runtime::{Builder, Runtime};
 use transport::Listener;
@@ -142,9 +143,8 @@ impl Server {
     fn with(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let (sender, lines) = mpsc::sync_channel(1024);
         let commands = Commands::new(Vec::new(), 0, 0).into();
-        let log = Log { lines: sender, is_json: false };
+        let (log, lines) = log::log(false);
         let shared = Shared { limits, commands, log };
         listener.set_nonblocking(true).unwrap();
         thread::spawn(move || {
@@ -153,7 +153,7 @@ impl Server {
                 server::serve(Listener::Tcp(listener), shared).await;
             });
         });
-        Self { addr, lines }
+        Self { addr, lines: one_by_one(lines) }
     }
 
     /// A peer that has said nothing yet.
@@ -186,6 +186,16 @@ impl Server {
             }
         }
     }
+}
+
+fn one_by_one(texts: log::Lines) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for (text, _) in texts {
+            text.lines().for_each(|line| drop(sender.send(line.to_owned())));
+        }
+    });
+    lines
 }
 
 struct Peer(TcpStream);
@@ -458,10 +468,11 @@ fn input_may_end() {
     assert_eq!(server.answers("01r0001004echo00000002hi"), "01R000100000002hi");
     assert_eq!(server.answers("01"), "01");
     server.ready().is_served();
-    assert!(server.lines.try_recv().is_err(), "these are no reason to say anything");
 
     assert_eq!(server.answers("01r0001004echo00000005he"), "01R000100000005he");
-    server.logs("byte 24: the input ended too soon");
+    let first = server.lines.recv_timeout(HANG).unwrap();
+    let why = "byte 24: the input ended too soon";
+    assert!(first.contains(why), "the others are no reason to say anything: {first}");
     assert_eq!(server.answers("01r0001004ec"), "01");
     server.logs("byte 12: the input ended too soon");
     assert_eq!(server.answers("0"), "01");

@@ -14,8 +14,9 @@ use crate::exec::Exec;
 ///
 /// The first line of the output is the address. Then come the notifications that
 /// arrive, commands that failed, and how conversations ended that did not end well.
-/// Lines that cannot be written are dropped, and it goes on serving: on `-` until
-/// the input ends, else without end.
+/// It goes on serving: on `-` until the input ends, else without end. Nor does it
+/// wait for whoever takes its lines: 8 MiB of them are kept, more are dropped, as is
+/// what cannot be written; when there is room again, a line tells how many.
 ///
 /// Each connection takes a file descriptor, each command four, and many systems
 /// allow 1,024 of them: `ulimit -n 4096` makes room for more.
@@ -71,8 +72,8 @@ Browsers:
 JSON:
   With --json each line is an object, whose `type` is `listening` with an `address`,
   `notification` with `peer`, `name`, `size` and `payload`, `failed` with `peer`, `name` and
-  `error`, `closed` with `peer` and `error`, `not_accepted` with `error`, or
-  `accepting_again`. A payload or a name that is no text is in `payload_hex` or `name_hex`;
+  `error`, `closed` with `peer` and `error`, `not_accepted` with `error`,
+  `accepting_again`, or `dropped` with the number of `lines`. A payload or a name that is no text is in `payload_hex` or `name_hex`;
   of a payload there are 16 KiB at most, and `payload_cut` is true if there were more.
 
 Examples:

@@ -277,7 +277,7 @@ fn a_file_may_not_be_had_for_want_of_descriptors() {
 #[test]
 fn a_client_that_says_nothing_is_left() {
     let (sender, addresses) = mpsc::channel();
-    let (lines, told) = mpsc::sync_channel(16);
+    let (log, lines) = log::log(false);
     thread::spawn(move || {
         runtime().block_on(async {
             let at = "ws://127.0.0.1:0/".parse().unwrap();
@@ -285,11 +285,11 @@ fn a_client_that_says_nothing_is_left() {
             sender.send(local.to_string()).unwrap();
             let limits = bounded(|limits| limits.silence = 300);
             let commands = Commands::new(Vec::new(), 0, 0).into();
-            let log = Log { lines, is_json: false };
             server::serve(listener, Shared { limits, commands, log }).await;
         });
     });
     let host = addresses.recv().unwrap().replace("ws://", "").replace('/', "");
+    let told = one_by_one(lines);
     for begun in ["", "GET / HTTP/1.1\r\n"] {
         let mut peer = Peer::new(TcpStream::connect(&host).unwrap());
         peer.say(begun);
