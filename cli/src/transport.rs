@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use nix::errno::Errno;
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, Stdin, Stdout};
 use tokio::net::{TcpListener, TcpStream};
@@ -252,20 +254,32 @@ type FileId = (u64, u64, Option<SystemTime>);
 #[cfg(unix)]
 impl UnixSocket {
     /// Of two servers that start at the same moment over a stale file, one can still remove the
-    /// file of the other: if that has it, and does not listen yet, or gets it between the last
-    /// look here and the removal, which goes by the name.
+    /// file of the other, if that gets it between the last look here and the removal, which goes
+    /// by the name.
     async fn bind(path: &str) -> io::Result<Self> {
-        // The file of a server that was killed is in the way, and nobody answers there.
+        // The file of a server that was killed is in the way.
         let stale = socket_at(path);
-        if stale.is_some()
-            && let Err(error) = UnixStream::connect(path).await
-            && error.kind() == ErrorKind::ConnectionRefused
-            && socket_at(path) == stale
-        {
+        if stale.is_some() && is_deserted(path).await && socket_at(path) == stale {
             std::fs::remove_file(path)?;
         }
         let listener = UnixListener::bind(path)?;
         Ok(Self { listener, path: path.to_owned(), file: socket_at(path), accepted: 0 })
+    }
+}
+
+/// Whether the socket at this path is nobody's. Who listens there is not to notice the question,
+/// and so it is asked by a socket of another type: Linux, macOS and the BSDs say that the type is
+/// wrong where there is somebody. Elsewhere only a connection can tell.
+#[cfg(unix)]
+async fn is_deserted(path: &str) -> bool {
+    let asked = std::os::unix::net::UnixDatagram::unbound().and_then(|it| it.connect(path));
+    match asked {
+        Err(error) if error.raw_os_error() == Some(Errno::EPROTOTYPE as i32) => false,
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => true,
+        _ => {
+            let connected = UnixStream::connect(path).await;
+            connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        }
     }
 }
 

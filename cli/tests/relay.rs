@@ -235,6 +235,19 @@ fn it_joins_transports() {
     }
 }
 
+/// A second start at its socket is not its client.
+#[cfg(unix)]
+#[test]
+fn a_taken_socket_is_left_alone() {
+    let socket = Scratch::new("taken");
+    let at = format!("unix:{}", socket.path());
+    let server = Program::server("127.0.0.1:0");
+    let relay = Program::relay(&[&at, &server.addr]);
+    assert_eq!(output(&["serve", &at]).status.code(), Some(3));
+    assert_eq!(text(&output(&["call", &at, "echo", "hi"]).stdout), "hi");
+    assert_eq!(relay.ends().0, Some(0));
+}
+
 #[test]
 fn the_standard_input_and_output_are_an_end_too() {
     let server = Program::server("127.0.0.1:0");

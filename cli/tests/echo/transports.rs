@@ -133,6 +133,12 @@ fn a_unix_socket_carries_and_leaves_no_file() {
     };
     assert_eq!(serves(), (String::new(), Some(3)), "the first is there");
     assert!(exists(), "the second has not removed what is not its own");
+    // The first has not noticed: it takes no connection for one of its own.
+    let note = output(&["call", "--notify", &at, "log", "next"]);
+    assert_eq!(note.status.code(), Some(0));
+    let line = server.lines.recv_timeout(HANG).unwrap();
+    let from = format!("notification from {at}#7: ");
+    assert!(line.starts_with(&from), "{line}");
     let pid = server.child.id().to_string();
     assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
     assert_eq!(server.child.wait().unwrap().code(), Some(143));
