@@ -361,32 +361,38 @@ pub(crate) fn end_when_interrupted() {
     });
 }
 
-/// Whether the program was told to go on when its terminal is closed, as by `nohup`. Where that
-/// cannot be seen, the signal is left to the system.
+/// Which signals the program was started to ignore, a bit each, as `nohup` does it, and a shell
+/// without job control for what it starts with `&`. `None`: that cannot be seen here.
 #[cfg(unix)]
-fn outlives_its_terminal() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    ignored.is_none_or(|mask| mask & 1 != 0)
+fn ignored_signals() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(ignored.trim(), 16).ok()
 }
 
-/// Waits until the program is to end, and gives the exit code for that.
+/// Waits until the program is to end, and gives the exit code for that. Signals that it was
+/// started to ignore do not end it. Where that cannot be seen, the end of its terminal is left to
+/// the system, for the sake of `nohup`.
 pub(crate) async fn interrupted() -> u8 {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let comes = async |kind| match signal(kind) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+        // A handler would take the place of what was set, so an ignored signal gets none.
+        let ignored = ignored_signals();
+        let comes = async |kind: SignalKind, unseen| {
+            let bit = 1 << (kind.as_raw_value() - 1);
+            if ignored.map_or(unseen, |ignored: u64| ignored & bit == 0)
+                && let Ok(mut signal) = signal(kind)
+            {
+                signal.recv().await;
+                return 128 + kind.as_raw_value() as u8;
+            }
+            std::future::pending().await
         };
-        // Before a handler takes its place.
-        let stays = outlives_its_terminal();
         tokio::select! {
-            _ = comes(SignalKind::hangup()), if !stays => 128 + 1,
-            Ok(()) = tokio::signal::ctrl_c() => 128 + 2,
-            _ = comes(SignalKind::terminate()) => 128 + 15,
-            else => std::future::pending().await,
+            code = comes(SignalKind::hangup(), false) => code,
+            code = comes(SignalKind::interrupt(), true) => code,
+            code = comes(SignalKind::terminate(), true) => code,
         }
     }
     #[cfg(not(unix))]

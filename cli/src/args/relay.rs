@@ -43,7 +43,8 @@ Exit codes:
   64  wrong use
   74  the output or the recording cannot be written, or what was to be passed on to `-`
   129, 130, 143
-      its terminal is closed (on Linux, and not with `nohup`), interrupted, terminated")
+      its terminal is closed (on Linux), interrupted, terminated. On Linux it goes on where
+      it was started to ignore that, as by `nohup`, or by `&` in a script")
 )]
 pub(crate) struct Relay {
     /// Print one JSON object a line, and where it listens as one too

@@ -91,8 +91,9 @@ Exit codes:
   64  wrong use
   66  the folder cannot be read
   129, 130, 143
-      its terminal is closed (on Linux, and not with `nohup`), interrupted, terminated:
-      commands have been killed, a socket in the file system has been removed")
+      its terminal is closed (on Linux), interrupted, terminated: commands have been killed,
+      a socket in the file system has been removed. On Linux it goes on where it was started
+      to ignore that, as by `nohup`, or by `&` in a script")
 )]
 pub(crate) struct Serve {
     /// Start COMMAND for requests for the operation OP. Can be repeated

@@ -301,28 +301,24 @@ fn commands_die_with_their_connection() {
 #[test]
 #[cfg(unix)]
 fn commands_die_with_the_server() {
-    for (signal, code) in [("TERM", 143), ("INT", 130)] {
-        let mut server = serving(&[], &[FAMILY]);
-        let mut peer = ready(&server);
-        peer.say(START);
-        let family = hears_processes(&mut peer);
-        let id = server.child.id().to_string();
-        let kill = ["-s", signal, &id];
-        assert!(std::process::Command::new("kill").args(kill).status().unwrap().success());
-        assert_eq!(server.child.wait().unwrap().code(), Some(code));
-        are_gone(&family);
-    }
+    let mut server = serving(&[], &[FAMILY]);
+    let mut peer = ready(&server);
+    peer.say(START);
+    let family = hears_processes(&mut peer);
+    let id = server.child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
+    assert_eq!(server.child.wait().unwrap().code(), Some(143));
+    are_gone(&family);
 }
 
-/// Its terminal is closed: nobody would be there to end the commands.
+/// A program that is started to ignore a signal goes on, as by `nohup`, and by `&` in a script.
 #[test]
 #[cfg(target_os = "linux")]
-fn commands_die_with_the_terminal_unless_the_server_is_to_go_on() {
-    let hang_up = |server: &Process| {
-        let args = ["-s", "HUP", &server.child.id().to_string()];
+fn commands_die_with_a_signal_unless_the_server_is_to_go_on() {
+    let kill = |server: &Process, signal: &str| {
+        let args = ["-s", signal, &server.child.id().to_string()];
         assert!(std::process::Command::new("kill").args(args).status().unwrap().success());
     };
-    // `env` gives the signal its usual meaning, whatever it has for these tests.
     let start = |runner: &[&str]| {
         let mut command = std::process::Command::new(runner[0]);
         command.args(&runner[1..]).arg(env!("CARGO_BIN_EXE_gotalk"));
@@ -331,18 +327,21 @@ fn commands_die_with_the_terminal_unless_the_server_is_to_go_on() {
             command
         })
     };
-    let mut server = start(&["env", "--default-signal=HUP"]);
-    let mut peer = ready(&server);
-    peer.say(START);
-    let family = hears_processes(&mut peer);
-    hang_up(&server);
-    assert_eq!(server.child.wait().unwrap().code(), Some(129));
-    are_gone(&family);
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
+        // `env` gives the signal its usual meaning, whatever it has for these tests.
+        let mut server = start(&["env", &format!("--default-signal={signal}")]);
+        let mut peer = ready(&server);
+        peer.say(START);
+        let family = hears_processes(&mut peer);
+        kill(&server, signal);
+        assert_eq!(server.child.wait().unwrap().code(), Some(code));
+        are_gone(&family);
 
-    let server = start(&["nohup"]);
-    let mut peer = ready(&server);
-    hang_up(&server);
-    answers(&mut peer, "cat", b"x", ('R', "x"));
+        let server = start(&["env", &format!("--ignore-signal={signal}")]);
+        let mut peer = ready(&server);
+        kill(&server, signal);
+        answers(&mut peer, "cat", b"x", ('R', "x"));
+    }
 }
 
 /// It stops the reading of its connection, and nobody else's.

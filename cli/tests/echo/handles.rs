@@ -98,9 +98,9 @@ fn commands_die_with_the_call() {
                 assert_eq!(call.wait().unwrap().code(), Some(3));
             }
             _ => {
-                let kill = ["-s", "INT", &call.id().to_string()].map(str::to_owned);
-                assert!(std::process::Command::new("kill").args(kill).status().unwrap().success());
-                assert_eq!(call.wait().unwrap().code(), Some(130));
+                let id = call.id().to_string();
+                assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
+                assert_eq!(call.wait().unwrap().code(), Some(143));
             }
         }
         are_gone(&family);

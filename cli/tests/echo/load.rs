@@ -325,27 +325,23 @@ fn nothing_is_asked_without_all_connections() {
 #[test]
 #[cfg(unix)]
 fn an_interrupt_ends_it_with_what_was_seen() {
-    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let addr = listener.local_addr().unwrap().to_string();
-        let child = gotalk(&["call", "--json", "--repeat", "1000000000", &addr, "x"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut peer = Peer::new(listener.accept().unwrap().0);
-        let mut ids = heard(&mut peer, 1);
-        peer.say("01");
-        for _ in 0..10 {
-            answer(&mut peer, ids.iter(), "R#00000000");
-            ids = more(&mut peer, 1);
-        }
-        let pid = child.id().to_string();
-        assert!(
-            std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success()
-        );
-        let output = child.wait_with_output().unwrap();
-        assert_seen((output.status.code(), summary(&output)), code, [10, 0, 0, 0]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap().to_string();
+    let child = gotalk(&["call", "--json", "--repeat", "1000000000", &addr, "x"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut peer = Peer::new(listener.accept().unwrap().0);
+    let mut ids = heard(&mut peer, 1);
+    peer.say("01");
+    for _ in 0..10 {
+        answer(&mut peer, ids.iter(), "R#00000000");
+        ids = more(&mut peer, 1);
     }
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(pid).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_seen((output.status.code(), summary(&output)), 143, [10, 0, 0, 0]);
 }
 
 #[test]
