@@ -208,9 +208,10 @@ struct Ends {
 /// Waits for the next client, and connects to the server.
 async fn ends<'a>(
     entrance: &mut Entrance,
-    Args { listen, target, .. }: &'a Args,
+    args: &'a Args,
 ) -> Result<Ends, (&'a Address, io::Error)> {
-    let (client, peer) = entrance.client().await.map_err(|e| (listen, e))?;
+    let Args { listen, target, .. } = args;
+    let (client, peer) = entrance.client(args).await.map_err(|e| (listen, e))?;
     let start = Instant::now();
     let since_1970 = wire::since_1970();
     let server = transport::connect(target, start + CONNECT).await.map_err(|e| (target, e))?;
@@ -228,15 +229,22 @@ struct Entrance {
 
 impl Entrance {
     /// The next client. Who opens no WebSocket is told, and is none.
-    async fn client(&mut self) -> io::Result<(Stream, String)> {
+    async fn client(&mut self, args: &Args) -> io::Result<(Stream, String)> {
         loop {
+            let accepting = async {
+                if !args.keep_open {
+                    return self.listener.accept().await;
+                }
+                let told = |line: &Line<'_>| tell(format_args!("{}", line.line(args.json)));
+                Ok(self.listener.accept_at_last(told).await)
+            };
             tokio::select! {
                 Some(opened) = self.opening.join_next() => match opened {
                     Ok((peer, Ok(client))) => return Ok((client, peer)),
                     Ok((peer, Err(error))) => complain(format_args!("{peer}: {error}")),
                     Err(error) => complain(format_args!("{error}")),
                 },
-                accepted = self.listener.accept(), if self.opening.len() < OPENING => {
+                accepted = accepting, if self.opening.len() < OPENING => {
                     let (accepted, peer) = accepted?.ok_or(io::ErrorKind::UnexpectedEof)?;
                     if let Accepted::Open(client) = accepted {
                         return Ok((client, peer));

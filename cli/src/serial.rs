@@ -54,10 +54,30 @@ impl Line {
             _lock: lock,
         })
     }
+}
 
-    /// As the device: waits for the host to speak.
-    pub(crate) async fn accept(&self) -> io::Result<Serial> {
-        accept(self.port.try_clone()?).await
+/// As the device: waits for hosts to speak, one after the other.
+pub(crate) struct Device {
+    path: String,
+    baud: u32,
+    /// None after it has failed, as when an adapter was pulled out. Its name is free for another
+    /// then, which is opened the next time.
+    line: Option<Line>,
+}
+
+impl Device {
+    pub(crate) fn open(path: &str, baud: u32) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), baud, line: Some(Line::open(path, baud)?) })
+    }
+
+    pub(crate) async fn accept(&mut self) -> io::Result<Serial> {
+        let line = match self.line.take() {
+            Some(line) => line,
+            None => Line::open(&self.path, self.baud)?,
+        };
+        let serial = accept(line.port.try_clone()?).await?;
+        self.line = Some(line);
+        Ok(serial)
     }
 }
 

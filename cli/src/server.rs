@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gotalk::{ErrorCode, Settings};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::command::Commands;
 use crate::log::{Line, Log};
@@ -14,9 +14,6 @@ use crate::wire::{self, End, Link, converse, see_off};
 
 /// How many are told that there is no room for them, at once. Others are just closed.
 const TURNED_AWAY: usize = 50;
-/// The pauses after failing to accept: at first, and when that goes on.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// What all peers together may cost, and what each is told.
 #[derive(Clone, Debug)]
@@ -67,7 +64,7 @@ impl Shared {
 /// Serves as long as somebody may come. What there is to tell goes to `lines`.
 pub(crate) async fn serve(mut listener: Listener, shared: Shared) {
     let shared = Arc::new(shared);
-    while let Some((accepted, peer)) = accept(&mut listener, &shared).await {
+    while let Some((accepted, peer)) = listener.accept_at_last(|it| shared.log.tell(it)).await {
         let before = Arc::strong_count(&shared) - 1;
         if before < shared.limits.connections + TURNED_AWAY {
             let is_full = before >= shared.limits.connections;
@@ -77,28 +74,6 @@ pub(crate) async fn serve(mut listener: Listener, shared: Shared) {
                 false => drop(tokio::spawn(attended)),
             }
         }
-    }
-}
-
-/// The next connection. While none can be had, as when descriptors are out, it tries
-/// again less and less often, and says so once.
-async fn accept(listener: &mut Listener, shared: &Shared) -> Option<(Accepted, String)> {
-    let mut pause = Duration::ZERO;
-    loop {
-        match listener.accept().await {
-            Ok(accepted) => {
-                if !pause.is_zero() {
-                    shared.log.tell(&Line::AcceptingAgain);
-                }
-                return accepted;
-            }
-            Err(error) if pause.is_zero() => {
-                shared.log.tell(&Line::NotAccepted(&error));
-                pause = FIRST_PAUSE;
-            }
-            Err(_) => pause = LAST_PAUSE.min(2 * pause),
-        }
-        sleep(pause).await;
     }
 }
 

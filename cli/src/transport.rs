@@ -17,13 +17,18 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, Stdin, Stdout};
 use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
 use crate::address::Address;
 use crate::connect::connect as connect_tcp;
 use crate::http::{Page, Site, Start, Status};
+use crate::log::Line;
 use crate::wire::Limits;
 use crate::{serial, websocket};
+
+/// The pauses after failing to accept: at first, and when that goes on.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LAST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Bytes in both directions. Shut down, it says goodbye in its own way, if it has one.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -75,7 +80,7 @@ pub(crate) enum Listener {
     Standard {
         is_taken: bool,
     },
-    Serial(serial::Line, Address),
+    Serial(serial::Device, Address),
 }
 
 /// A connection that has come. A WebSocket is still to be opened, which takes the client's
@@ -155,7 +160,7 @@ impl Listener {
             Address::Unix(_) => return Err(no_unix()),
             Address::Standard => Self::Standard { is_taken: false },
             Address::Serial { path, baud } => {
-                Self::Serial(serial::Line::open(path, *baud)?, address.clone())
+                Self::Serial(serial::Device::open(path, *baud)?, address.clone())
             }
         };
         Ok((listener, at))
@@ -166,7 +171,33 @@ impl Listener {
         matches!(self, Self::Standard { .. } | Self::Serial(..))
     }
 
-    /// The next connection, and where it comes from. `None`: there will be no more.
+    /// The next connection, and where it comes from. `None`: there will be no more. While none
+    /// can be had, as when descriptors are out, it tries again less and less often, and says so
+    /// once.
+    pub(crate) async fn accept_at_last(
+        &mut self,
+        tell: impl Fn(&Line<'_>),
+    ) -> Option<(Accepted, String)> {
+        let mut pause = Duration::ZERO;
+        loop {
+            match self.accept().await {
+                Ok(accepted) => {
+                    if !pause.is_zero() {
+                        tell(&Line::AcceptingAgain);
+                    }
+                    return accepted;
+                }
+                Err(error) if pause.is_zero() => {
+                    tell(&Line::NotAccepted(&error));
+                    pause = FIRST_PAUSE;
+                }
+                Err(_) => pause = LAST_PAUSE.min(2 * pause),
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// The same, tried once.
     pub(crate) async fn accept(&mut self) -> io::Result<Option<(Accepted, String)>> {
         let (stream, peer): (Stream, _) = match self {
             Self::Tcp(listener) => {
@@ -190,7 +221,9 @@ impl Listener {
                 }
                 (Box::new(Standard::new()), "-".to_owned())
             }
-            Self::Serial(line, address) => (Box::new(line.accept().await?), address.to_string()),
+            Self::Serial(device, address) => {
+                (Box::new(device.accept().await?), address.to_string())
+            }
         };
         Ok(Some((Accepted::Open(stream), peer)))
     }

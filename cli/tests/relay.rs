@@ -470,6 +470,45 @@ fn a_serial_line_is_there_for_the_next_client() {
     assert_eq!((code, shown.matches("\nsummary:\n").count()), (Some(143), 3), "{shown}");
 }
 
+/// An adapter that is pulled out and comes back, which is another device of the same name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_may_come_back() {
+    let name = Scratch::new("line");
+    let plugged = || {
+        let (host, at, end) = serial_line()?;
+        let device = fs::read_link(at.strip_prefix("serial:").unwrap()).unwrap();
+        let _ = fs::remove_file(name.path());
+        std::os::unix::fs::symlink(device, name.path()).unwrap();
+        Some((host, end))
+    };
+    let Some((mut host, mut end)) = plugged() else { return };
+    let server = Program::server("127.0.0.1:0");
+    let relay = Program::relay(&["-k", &format!("serial:{}", name.path()), &server.addr]);
+    for told in ["not accepted: ", "accepting again"] {
+        // It waits for silence at first, and hears nothing in that time.
+        host.set_read_timeout(Duration::from_millis(500)).unwrap();
+        let mut answers = || {
+            host.write_all(b"f00000000").unwrap();
+            host.read_exact(&mut [0; 11]).is_ok()
+        };
+        assert!((0..20).any(|_| answers()), "nobody is there");
+        host.set_read_timeout(HANG).unwrap();
+        thread::sleep(Duration::from_millis(500));
+        host.discard_input_buffer().unwrap();
+        host.write_all(b"01r0001004echo00000002hi").unwrap();
+        hears(&mut host, b"01R000100000002hi");
+        fs::remove_file(name.path()).unwrap();
+        drop((host, end));
+        let line = relay.told.recv_timeout(HANG).unwrap();
+        assert!(line.starts_with(told), "{line}");
+        thread::sleep(Duration::from_millis(500)); // nothing is told meanwhile
+        (host, end) = plugged().unwrap();
+    }
+    drop((host, end));
+    assert_eq!(relay.interrupted().0, Some(143));
+}
+
 /// As in a pipe to a pager. Then it does not hear of anything else.
 #[test]
 #[cfg(unix)]

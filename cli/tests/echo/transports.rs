@@ -373,3 +373,42 @@ fn a_serial_line_carries() {
     let first = "f0000000001r0000004echo00000005hellof0000000001";
     assert!(heard.starts_with(first), "{heard}");
 }
+
+/// An adapter that is pulled out and comes back, which is another device of the same name.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_may_come_back() {
+    use std::os::fd::{AsRawFd, OwnedFd};
+    let name = format!("{}/line-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let plugged = || {
+        let (host, end) = serial2::SerialPort::pair().ok()?;
+        let end = OwnedFd::from(end);
+        let device = std::fs::read_link(format!("/proc/self/fd/{}", end.as_raw_fd())).unwrap();
+        let _ = std::fs::remove_file(&name);
+        std::os::unix::fs::symlink(device, &name).unwrap();
+        Some((host, end))
+    };
+    let Some((mut host, mut end)) = plugged() else { return };
+    let server = Process::start(gotalk(&["serve", &format!("serial:{name}")]));
+    for _ in 0..2 {
+        let mut heard = [0; 17];
+        // It waits for silence at first, and hears nothing in that time.
+        host.set_read_timeout(Duration::from_millis(500)).unwrap();
+        let mut answers = || {
+            host.write_all(b"f00000000").unwrap();
+            host.read_exact(&mut heard[..11]).is_ok()
+        };
+        assert!((0..20).any(|_| answers()), "nobody is there");
+        host.set_read_timeout(HANG).unwrap();
+        thread::sleep(Duration::from_millis(500));
+        host.discard_input_buffer().unwrap();
+        host.write_all(b"01r0001004echo00000002hi").unwrap();
+        host.read_exact(&mut heard).unwrap();
+        assert_eq!(heard.escape_ascii().to_string(), "01R000100000002hi");
+        std::fs::remove_file(&name).unwrap();
+        drop((host, end));
+        while !server.lines.recv_timeout(HANG).unwrap().starts_with("not accepted: ") {}
+        (host, end) = plugged().unwrap();
+    }
+    std::fs::remove_file(&name).unwrap();
+}
