@@ -4,7 +4,8 @@
 //! head. Whoever connects is the host: it ends what may have been, waits until the line is
 //! silent, and speaks first. Whoever listens is the device: it drops what comes until the
 //! line is silent, for a shorter time, and says nothing before the host does. Both say
-//! `f00000000` when they are done.
+//! `f00000000` when they are done, and so does a [`Serial`] that is dropped before that, as when
+//! the program is interrupted.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -12,9 +13,10 @@ use std::io;
 #[cfg(unix)]
 use std::os::unix::fs::OpenOptionsExt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use gotalk::{Event, Frame, Parser};
 #[cfg(unix)]
 use nix::errno::Errno;
 #[cfg(unix)]
@@ -98,6 +100,40 @@ pub(crate) struct Serial {
     _line: Option<Line>,
     /// What came first, and is still to be read.
     first: Option<u8>,
+    said: Ear,
+    heard: Ear,
+}
+
+impl Serial {
+    fn new(port: SerialPort, line: Option<Line>, first: Option<u8>) -> Self {
+        Self { port, _line: line, first, said: Ear::default(), heard: Ear::default() }
+    }
+}
+
+impl Drop for Serial {
+    fn drop(&mut self) {
+        let is_over = self.said.has_ended || self.heard.has_ended;
+        // In the middle of a message it would be taken for a piece of that.
+        if !is_over && self.said.parser.finish().is_ok() {
+            let mut context = Context::from_waker(Waker::noop());
+            let _ = Pin::new(&mut self.port).poll_write(&mut context, GOODBYE);
+        }
+    }
+}
+
+/// Follows what one end says.
+#[derive(Default)]
+struct Ear {
+    parser: Parser<0>,
+    has_ended: bool,
+}
+
+impl Ear {
+    fn hear(&mut self, mut bytes: &[u8]) {
+        while let Ok(Some(event)) = self.parser.next_event(&mut bytes) {
+            self.has_ended |= matches!(event, Event::Frame(Frame::ProtocolError { .. }));
+        }
+    }
 }
 
 /// As the host.
@@ -114,7 +150,7 @@ pub(crate) async fn connect(path: &str, baud: u32) -> io::Result<Serial> {
         }
     }
     silence(&mut port, HOST).await?;
-    Ok(Serial { port, _line: Some(line), first: None })
+    Ok(Serial::new(port, Some(line), None))
 }
 
 async fn accept(mut port: SerialPort) -> io::Result<Serial> {
@@ -122,7 +158,7 @@ async fn accept(mut port: SerialPort) -> io::Result<Serial> {
         silence(&mut port, DEVICE).await?;
         let first = port.read_u8().await?;
         if first != GOODBYE[0] {
-            return Ok(Serial { port, _line: None, first: Some(first) });
+            return Ok(Serial::new(port, None, Some(first)));
         }
         // A host that opens the line ends what may have been, and looks for a device.
         port.write_all(ANSWER_TO_GOODBYE).await?;
@@ -150,9 +186,13 @@ impl AsyncRead for Serial {
             && let Some(first) = self.first.take()
         {
             buffer.put_slice(&[first]);
+            self.heard.hear(&[first]);
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.port).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.port).poll_read(cx, buffer))?;
+        self.heard.hear(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -162,7 +202,9 @@ impl AsyncWrite for Serial {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.port).poll_write(cx, bytes)
+        let len = ready!(Pin::new(&mut self.port).poll_write(cx, bytes))?;
+        self.said.hear(&bytes[..len]);
+        Poll::Ready(Ok(len))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -314,6 +314,16 @@ fn a_serial_line_is_told_the_end() {
     device.write_all(b"01f00000003").unwrap();
     hears(&mut client, b"01f00000003");
     assert_eq!(relay.ends().0, Some(0));
+
+    // And if the relay is interrupted.
+    let relay = Program::relay(&["127.0.0.1:0", &at]);
+    let mut client = connect(&relay.addr);
+    hears(&mut device, b"f00000000");
+    device.write_all(b"01f00000001").unwrap();
+    client.write_all(b"01").unwrap();
+    hears(&mut device, b"01");
+    assert_eq!(relay.interrupted().0, Some(143));
+    hears(&mut device, b"f00000000");
 }
 
 /// A client that asks the device for this, over the relay.
@@ -488,7 +498,7 @@ fn a_serial_line_may_come_back() {
     for told in ["not accepted: ", "accepting again"] {
         // It waits for silence at first, and hears nothing in that time.
         host.set_read_timeout(Duration::from_millis(500)).unwrap();
-        let mut answers = || {
+        let answers = || {
             host.write_all(b"f00000000").unwrap();
             host.read_exact(&mut [0; 11]).is_ok()
         };

@@ -412,3 +412,33 @@ fn a_serial_line_may_come_back() {
     }
     std::fs::remove_file(&name).unwrap();
 }
+
+/// The other end sees no end of a line: it is told, but not in the middle of a message.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_is_told_that_the_server_ends() {
+    let Some(([device, host], _)) = line() else { return };
+    for (asked, want) in [
+        ("01r0001004echo00000002hi", "01R000100000002hif00000000"),
+        ("01n003log0000", "01f00000000"),
+        ("01r0001004echo00000005he", "01R000100000005he"),
+        ("01f00000000", "01"),
+    ] {
+        let mut host = serial2::SerialPort::open(&host, 115_200).unwrap();
+        let mut server = Process::start(gotalk(&["serve", &format!("serial:{device}")]));
+        thread::sleep(Duration::from_millis(500)); // it waits for silence at first
+        host.write_all(asked.as_bytes()).unwrap();
+        let mut heard = vec![0; want.trim_end_matches("f00000000").len()];
+        host.set_read_timeout(HANG).unwrap();
+        host.read_exact(&mut heard).unwrap();
+        let id = server.child.id().to_string();
+        assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
+        assert_eq!(server.child.wait().unwrap().code(), Some(143));
+        host.set_read_timeout(Duration::from_millis(500)).unwrap();
+        let mut byte = [0];
+        while host.read_exact(&mut byte).is_ok() {
+            heard.push(byte[0]);
+        }
+        assert_eq!(heard.escape_ascii().to_string(), want, "{asked}");
+    }
+}
