@@ -76,7 +76,9 @@ pub(crate) fn run(args: &Call) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return no_answer(args, format_args!("{}: {error}", args.address)),
     };
-    if args.repeat.is_some() || !args.handle.is_empty() {
+    // Its commands are to be killed, and a line is to be told the end.
+    let has_an_end = !args.handle.is_empty() || args.address.is_serial();
+    if args.repeat.is_some() || has_an_end {
         transport::end_when_interrupted();
     }
     let code = runtime.block_on(async {
@@ -86,8 +88,7 @@ pub(crate) fn run(args: &Call) -> u8 {
                 let request = Request { body, ..request };
                 tokio::select! {
                     code = ask(args, request) => code,
-                    // Its commands are to be killed.
-                    code = transport::interrupted(), if !args.handle.is_empty() => code,
+                    code = transport::interrupted(), if has_an_end => code,
                 }
             }
         }

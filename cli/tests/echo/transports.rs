@@ -442,3 +442,26 @@ fn a_serial_line_is_told_that_the_server_ends() {
         assert_eq!(heard.escape_ascii().to_string(), want, "{asked}");
     }
 }
+
+/// And that a call does.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_serial_line_is_told_that_a_call_ends() {
+    let Some(([device, host], said)) = line() else { return };
+    let _server = Process::start(gotalk(&["serve", &format!("serial:{device}")]));
+    let call = &["call", &format!("serial:{host}"), "slow", "10000"];
+    let mut call = gotalk(call).spawn().unwrap();
+    let mut heard = Vec::new();
+    let mut hears = |end: &[u8]| {
+        while !heard.ends_with(end) {
+            let said = said.recv_timeout(HANG);
+            let (from, bytes) = said.unwrap_or_else(|_| panic!("{}", heard.escape_ascii()));
+            heard.extend(bytes.into_iter().filter(|_| from == 1));
+        }
+    };
+    hears(b"slow0000000510000");
+    let id = call.id().to_string();
+    assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
+    assert_eq!(call.wait().unwrap().code(), Some(143));
+    hears(b"f00000000");
+}
