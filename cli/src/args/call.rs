@@ -60,8 +60,9 @@ Exit codes:
   74  the result cannot be written, or its reader has gone
   129, 130, 143
       its terminal is closed (on Linux), interrupted, terminated: with --handle when its
-      commands have been killed, with --repeat when the summary has told what was seen
-      until then, if all connections were made
+      commands have been killed, over a serial line when the device has been told, with
+      --repeat when the summary has told what was seen until then, if all connections were
+      made. On Linux it goes on where it was started to ignore that
 With --repeat it is the highest code of all requests.")
 )]
 pub(crate) struct Call {
