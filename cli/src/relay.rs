@@ -25,7 +25,6 @@ use crate::colors;
 use crate::inspect::{BAD_INPUT, Handshake, Look, Parties, Recorder, Side, Timed};
 use crate::log::Line;
 use crate::output::{self, complain, tell};
-use crate::serial::GOODBYE;
 use crate::transport::{self, Accepted, Listener, Stream};
 use crate::{CONNECT, failed, runtime, wire, wrong_use};
 
@@ -314,25 +313,15 @@ async fn relay(
     let (from_client, to_client) = split(client);
     let (from_server, to_server) = split(server);
     let is_line = listened.is_serial() || target.is_serial();
-    let direction = |side, from, to, address| {
-        let is_serial = Address::is_serial(address);
-        async move {
-            let mut to = to;
-            let lost = if *address == Address::Standard { NO_OUTPUT } else { NO_ANSWER };
-            pass(side, from, (&mut to, lost), is_line, passing).await?;
-            let goodbye = async {
-                if is_serial && !passing.borrow().screen.has_closed() {
-                    to.write_all(GOODBYE).await?;
-                }
-                to.shutdown().await
-            };
-            let _ = timeout(LAST_WORDS, goodbye).await;
-            // A half of it would keep it open; both are dropped at the end.
-            io::Result::Ok(to)
-        }
+    let direction = |side, from, (mut to, lost)| async move {
+        pass(side, from, (&mut to, lost), is_line, passing).await?;
+        let _ = timeout(LAST_WORDS, to.shutdown()).await;
+        // A half of it would keep it open; both are dropped at the end.
+        io::Result::Ok(to)
     };
-    let mut requests = pin!(direction(Side::Client, from_client, to_server, target));
-    let mut answers = pin!(direction(Side::Server, from_server, to_client, listened));
+    let lost = |to: &Address| if *to == Address::Standard { NO_OUTPUT } else { NO_ANSWER };
+    let mut requests = pin!(direction(Side::Client, from_client, (to_server, lost(target))));
+    let mut answers = pin!(direction(Side::Server, from_server, (to_client, lost(listened))));
     tokio::select! {
         ended = &mut requests => {
             let _to_server = ended?;

@@ -4,8 +4,8 @@
 //! head. Whoever connects is the host: it ends what may have been, waits until the line is
 //! silent, and speaks first. Whoever listens is the device: it drops what comes until the
 //! line is silent, for a shorter time, and says nothing before the host does. Both say
-//! `f00000000` when they are done, and so does a [`Serial`] that is dropped before that, as when
-//! the program is interrupted.
+//! `f00000000` when they are done: a [`Serial`] does that when it is shut down, and when it is
+//! dropped before that, as when the program is interrupted.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -34,7 +34,7 @@ const ATTEMPTS: usize = 3;
 const ANSWER: Duration = Duration::from_millis(500);
 
 /// What ends a conversation.
-pub(crate) const GOODBYE: &[u8] = b"f00000000";
+const GOODBYE: &[u8] = b"f00000000";
 /// What a device says to it that waits for a version: that this is none.
 const ANSWER_TO_GOODBYE: &[u8] = b"01f00000001";
 
@@ -108,16 +108,20 @@ impl Serial {
     fn new(port: SerialPort, line: Option<Line>, first: Option<u8>) -> Self {
         Self { port, _line: line, first, said: Ear::default(), heard: Ear::default() }
     }
+
+    /// Unless one end has, or a message is half sent: it would be taken for a piece of that.
+    fn say_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_over = self.said.has_ended || self.heard.has_ended;
+        if !is_over && self.said.parser.finish().is_ok() {
+            ready!(Pin::new(self).poll_write(cx, GOODBYE))?;
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl Drop for Serial {
     fn drop(&mut self) {
-        let is_over = self.said.has_ended || self.heard.has_ended;
-        // In the middle of a message it would be taken for a piece of that.
-        if !is_over && self.said.parser.finish().is_ok() {
-            let mut context = Context::from_waker(Waker::noop());
-            let _ = Pin::new(&mut self.port).poll_write(&mut context, GOODBYE);
-        }
+        let _ = self.say_goodbye(&mut Context::from_waker(Waker::noop()));
     }
 }
 
@@ -211,7 +215,7 @@ impl AsyncWrite for Serial {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.say_goodbye(cx)
     }
 }

@@ -315,6 +315,19 @@ fn a_serial_line_is_told_the_end() {
     hears(&mut client, b"01f00000003");
     assert_eq!(relay.ends().0, Some(0));
 
+    // But not in the middle of a message, of which it would be taken for a piece.
+    let relay = Program::relay(&["127.0.0.1:0", &at]);
+    let mut client = connect(&relay.addr);
+    hears(&mut device, b"f00000000");
+    device.write_all(b"01f00000001").unwrap();
+    client.write_all(b"01r0001004echo00000005he").unwrap();
+    hears(&mut device, b"01r0001004echo00000005he");
+    drop(client);
+    relay.ends();
+    device.set_read_timeout(Duration::from_millis(300)).unwrap();
+    assert!(device.read(&mut [0]).is_err());
+    device.set_read_timeout(HANG).unwrap();
+
     // And if the relay is interrupted.
     let relay = Program::relay(&["127.0.0.1:0", &at]);
     let mut client = connect(&relay.addr);
