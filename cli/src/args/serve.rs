@@ -73,8 +73,9 @@ JSON:
   With --json each line is an object, whose `type` is `listening` with an `address`,
   `notification` with `peer`, `name`, `size` and `payload`, `failed` with `peer`, `name` and
   `error`, `closed` with `peer` and `error`, `not_accepted` with `error`,
-  `accepting_again`, or `dropped` with the number of `lines`. A payload or a name that is no text is in `payload_hex` or `name_hex`;
-  of a payload there are 16 KiB at most, and `payload_cut` is true if there were more.
+  `accepting_again`, or `dropped` with the number of `lines`. A payload or a name that is
+  no text is in `payload_hex` or `name_hex`; of a payload there are 16 KiB at most, and
+  `payload_cut` is true if there were more.
 
 Examples:
   gotalk serve 127.0.0.1:7000
