@@ -57,9 +57,10 @@ pub(crate) struct Relay {
     pub(crate) keep_open: bool,
     /// Write what passes to a file, with the times; `gotalk inspect FILE` shows it
     ///
-    /// FILE is emptied when it listens. With --keep-open, each conversation goes to the next of
-    /// FILE.1, FILE.2, and so on that is not there yet, so none of an earlier time is lost.
-    #[arg(long, value_name = "FILE")]
+    /// FILE is emptied when the relay listens. With --keep-open, each conversation goes to
+    /// the first of FILE.1, FILE.2, and so on that is not there yet: those of an earlier time
+    /// are kept.
+    #[arg(verbatim_doc_comment, long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
     /// Where the client will come
     #[arg(value_name = "LISTEN")]
