@@ -76,6 +76,8 @@ mod crowds;
 mod frames;
 #[path = "echo/handles.rs"]
 mod handles;
+#[path = "echo/killed.rs"]
+mod killed;
 #[path = "echo/load.rs"]
 mod load;
 #[path = "echo/operations.rs"]

@@ -5,7 +5,7 @@ use super::support::gotalk;
 use super::*;
 
 /// A server with these commands, and options before them.
-fn serving(options: &[&str], commands: &[&str]) -> Process {
+pub(crate) fn serving(options: &[&str], commands: &[&str]) -> Process {
     let mut args = [&["serve", "127.0.0.1:0"], options].concat();
     for command in commands {
         args.extend(["--exec", command]);
@@ -22,7 +22,7 @@ fn serving_json(commands: &[&str]) -> Process {
     server
 }
 
-fn ready(server: &Process) -> Peer {
+pub(crate) fn ready(server: &Process) -> Peer {
     let mut peer = Peer::new(TcpStream::connect(&server.addr).unwrap());
     peer.say("01");
     peer.hears("01");
@@ -31,7 +31,7 @@ fn ready(server: &Process) -> Peer {
 
 /// Asks, and hears the answer: its type and its payload. Both may be long.
 #[track_caller]
-fn ask(peer: &mut Peer, op: &str, payload: &[u8]) -> (char, Vec<u8>) {
+pub(crate) fn ask(peer: &mut Peer, op: &str, payload: &[u8]) -> (char, Vec<u8>) {
     let mut writer = peer.0.try_clone().unwrap();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -50,14 +50,14 @@ fn ask(peer: &mut Peer, op: &str, payload: &[u8]) -> (char, Vec<u8>) {
 }
 
 #[track_caller]
-fn answers(peer: &mut Peer, op: &str, payload: &[u8], want: (char, &str)) {
+pub(crate) fn answers(peer: &mut Peer, op: &str, payload: &[u8], want: (char, &str)) {
     let (kind, answer) = ask(peer, op, payload);
     assert_eq!((kind, String::from_utf8_lossy(&answer).as_ref()), want, "{op}");
 }
 
 /// The next part of a result.
 #[track_caller]
-fn hears_a_part(peer: &mut Peer) -> String {
+pub(crate) fn hears_a_part(peer: &mut Peer) -> String {
     peer.hears("S0001");
     let mut part = vec![0; peer.hears_a_number(8) as usize];
     peer.0.read_exact(&mut part).unwrap();
@@ -76,17 +76,17 @@ fn hears_a_line(peer: &mut Peer) -> String {
 
 /// The numbers of processes that a command tells in its first line.
 #[track_caller]
-fn hears_processes(peer: &mut Peer) -> Vec<u32> {
+pub(crate) fn hears_processes(peer: &mut Peer) -> Vec<u32> {
     hears_a_line(peer).split_whitespace().map(|id| id.parse().unwrap()).collect()
 }
 
 /// A command with a child, both of which never end; and for a peer the way to their numbers.
-const FAMILY: &str = "family=sleep 1000 & echo $$ $!; wait";
-const START: &str = "s0001006family00000000";
+pub(crate) const FAMILY: &str = "family=sleep 1000 & echo $$ $!; wait";
+pub(crate) const START: &str = "s0001006family00000000";
 
 /// Whoever is to take note of the end of an orphan may be slow, so one that is only a name is
 /// gone.
-fn runs(process: u32) -> bool {
+pub(crate) fn runs(process: u32) -> bool {
     match std::fs::read_to_string(format!("/proc/{process}/stat")) {
         Ok(stat) => !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'),
         Err(_) => false,
@@ -263,87 +263,6 @@ fn a_result_without_end_is_cut_off() {
     answers(&mut ready(&server), "cat", b"x", ('R', "x"));
 }
 
-/// Such as a daemon. It holds no output of the command, which is over.
-#[test]
-#[cfg(target_os = "linux")]
-fn what_a_command_leaves_running_goes_on() {
-    let server = serving(&[], &["start=sleep 1000 > /dev/null 2>&1 & echo $!"]);
-    let (kind, id) = ask(&mut ready(&server), "start", b"");
-    assert_eq!(kind, 'R');
-    let id = String::from_utf8(id).unwrap();
-    assert!(runs(id.trim().parse().unwrap()));
-    let mut kill = std::process::Command::new("kill");
-    assert!(kill.args(["-s", "KILL", id.trim()]).status().unwrap().success());
-}
-
-#[test]
-fn commands_die_with_their_connection() {
-    let server = serving(&[], &[FAMILY, "deaf=exec sleep 1000", "cat=cat"]);
-    for how in ["ends", "resets", "breaks the protocol", "gives up"] {
-        let mut peer = ready(&server);
-        peer.say(START);
-        let family = hears_processes(&mut peer);
-        assert_eq!(family.len(), 2);
-        match how {
-            "ends" => peer.ends(),
-            "resets" => {
-                peer.say("r0002004deaf00000000");
-                drop(peer);
-            }
-            "breaks the protocol" => peer.say("X"),
-            _ => peer.say("f00000000"),
-        }
-        are_gone(&family);
-    }
-    answers(&mut ready(&server), "cat", b"x", ('R', "x"));
-}
-
-#[test]
-#[cfg(unix)]
-fn commands_die_with_the_server() {
-    let mut server = serving(&[], &[FAMILY]);
-    let mut peer = ready(&server);
-    peer.say(START);
-    let family = hears_processes(&mut peer);
-    let id = server.child.id().to_string();
-    assert!(std::process::Command::new("kill").arg(id).status().unwrap().success());
-    assert_eq!(server.child.wait().unwrap().code(), Some(143));
-    are_gone(&family);
-}
-
-/// A program that is started to ignore a signal goes on, as by `nohup`, and by `&` in a script.
-#[test]
-#[cfg(target_os = "linux")]
-fn commands_die_with_a_signal_unless_the_server_is_to_go_on() {
-    let kill = |server: &Process, signal: &str| {
-        let args = ["-s", signal, &server.child.id().to_string()];
-        assert!(std::process::Command::new("kill").args(args).status().unwrap().success());
-    };
-    let start = |runner: &[&str]| {
-        let mut command = std::process::Command::new(runner[0]);
-        command.args(&runner[1..]).arg(env!("CARGO_BIN_EXE_gotalk"));
-        Process::start({
-            command.args(["serve", "127.0.0.1:0", "--exec", FAMILY, "--exec", "cat=cat"]);
-            command
-        })
-    };
-    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
-        // `env` gives the signal its usual meaning, whatever it has for these tests.
-        let mut server = start(&["env", &format!("--default-signal={signal}")]);
-        let mut peer = ready(&server);
-        peer.say(START);
-        let family = hears_processes(&mut peer);
-        kill(&server, signal);
-        assert_eq!(server.child.wait().unwrap().code(), Some(code));
-        are_gone(&family);
-
-        let server = start(&["env", &format!("--ignore-signal={signal}")]);
-        let mut peer = ready(&server);
-        kill(&server, signal);
-        answers(&mut peer, "cat", b"x", ('R', "x"));
-    }
-}
-
 /// It stops the reading of its connection, and nobody else's.
 #[test]
 fn a_command_that_takes_nothing_stops_its_connection_alone() {
@@ -375,32 +294,6 @@ fn a_stopped_connection_is_not_silent() {
     let server = serving(&["--silence", "1.5"], &["late=sleep 2.5; wc -c"]);
     let mut peer = ready(&server);
     answers(&mut peer, "late", &[b'x'; 1 << 20], ('R', "1048576\n"));
-}
-
-#[test]
-fn a_command_may_not_take_for_ever() {
-    let server = serving(&["--timeout", "1"], &["hold=sleep 1000 & exit 0", FAMILY]);
-    let mut peer = ready(&server);
-    peer.say(START);
-    let family = hears_processes(&mut peer);
-    peer.hears("E000100000019the command took too long");
-    are_gone(&family);
-    // It has exited, but its child has the output.
-    answers(&mut peer, "hold", b"", ('E', "the command took too long"));
-}
-
-#[test]
-fn a_command_may_take_for_ever_in_small_steps() {
-    let server = serving(&["--timeout", "2"], &["cat=cat"]);
-    let mut peer = ready(&server);
-    peer.say("s0001003cat00000000");
-    for _ in 0..4 {
-        thread::sleep(Duration::from_millis(600));
-        peer.say("p000100000001x");
-        assert_eq!(hears_a_part(&mut peer), "x");
-    }
-    peer.say("p000100000000");
-    peer.hears("S000100000000");
 }
 
 #[test]
@@ -492,44 +385,6 @@ fn the_limit_of_a_connection_counts_commands() {
     peer.hears("e0002000003e800000012request rate limitR000100000001a");
     peer.say("s0003003cat00000001as0004003cat00000001b");
     peer.hears("e0004000003e800000004busyS000300000001a");
-}
-
-/// Those that wait for a peer to read what others have said are not late.
-#[test]
-fn a_command_that_nobody_could_hear_is_not_killed() {
-    let commands = ["big=head -c 1000000 /dev/zero"];
-    let server = serving(&["--timeout", "0.5"], &commands);
-    let mut slow = ready(&server);
-    for id in 0..20 {
-        slow.say(format!("r{id:04}003big00000000"));
-    }
-    thread::sleep(Duration::from_millis(1500));
-    for _ in 0..20 {
-        slow.hears("R");
-        slow.hears_a_number(4);
-        slow.hears("000f4240");
-        slow.0.read_exact(&mut [0; 1_000_000]).unwrap();
-    }
-}
-
-/// Nor are those that were done while the server itself was stopped.
-#[cfg(unix)]
-#[test]
-fn a_server_that_was_stopped_kills_no_command_that_is_done() {
-    let server = serving(&["--timeout", "0.5"], &["x=sleep 0.2; echo hi"]);
-    let signal = |name: &str| {
-        let process = server.child.id().to_string();
-        assert!(
-            std::process::Command::new("kill").args([name, &process]).status().unwrap().success()
-        );
-    };
-    let mut peer = ready(&server);
-    peer.say("r0001001x00000000");
-    thread::sleep(Duration::from_millis(100));
-    signal("-STOP");
-    thread::sleep(Duration::from_millis(1000));
-    signal("-CONT");
-    peer.hears("R000100000003hi\n");
 }
 
 /// The request is not at fault, so it may be made again.
