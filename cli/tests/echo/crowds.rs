@@ -92,12 +92,12 @@ fn peers_that_do_not_read_disturb_nobody() {
 /// A peer is not silent while the server does not read what it says.
 #[test]
 fn who_is_not_listened_to_is_not_silent() {
-    let server = Server::with(bounded(|limits| (limits.idle, limits.silence) = (300, 300)));
+    let server = Server::with(bounded(|limits| (limits.idle, limits.silence) = (1500, 1500)));
     let mut slow = server.ready();
     let mut writer = Peer::new(slow.0.try_clone().unwrap());
     let request = format!("r0001004echo{:08x}{}", 1 << 20, "x".repeat(1 << 20));
     let asks = thread::spawn(move || (0..16).for_each(|_| writer.say(&request)));
-    thread::sleep(Duration::from_millis(900));
+    thread::sleep(Duration::from_millis(3000));
     for _ in 0..16 {
         slow.hears("R000100100000");
         slow.0.read_exact(&mut vec![0; 1 << 20]).unwrap();

@@ -333,8 +333,8 @@ fn heartbeats_go_on_while_nobody_takes_the_result() {
     let Some(([device, host], said)) = line() else { return };
     let _server = Process::start(gotalk(&["serve", &format!("serial:{device}")]));
     let big = "x".repeat(100_000);
-    let call = gotalk(&["call", &format!("serial:{host}"), "echo", &big]);
-    let mut call = { call }.stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = gotalk(&["call", &format!("serial:{host}"), "echo", &big]);
+    let mut call = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut heard = Vec::new();
     let beats = |heard: &[u8]| heard.windows(5).filter(|it| it == b"h0000").count();
     while beats(&heard) < 7 {

@@ -16,16 +16,22 @@ fn serial_line() -> Option<(serial2::SerialPort, String, std::os::fd::OwnedFd)> 
     Some((device, at, line))
 }
 
+/// A relay to this device, which has answered its goodbye, and a client that has said this.
+fn joined(device: &mut serial2::SerialPort, at: &str, said: &[u8]) -> (Program, TcpStream) {
+    let relay = Program::relay(&["127.0.0.1:0", at]);
+    let mut client = connect(&relay.addr);
+    client.write_all(said).unwrap();
+    hears(device, b"f00000000");
+    device.write_all(b"01f00000001").unwrap(); // which is dropped
+    hears(device, said);
+    (relay, client)
+}
+
 /// A client that closes is a goodbye on a line that never hangs up.
 #[test]
 fn a_serial_line_is_told_the_end() {
     let Some((mut device, at, _line)) = serial_line() else { return };
-    let relay = Program::relay(&["127.0.0.1:0", &at]);
-    let mut client = connect(&relay.addr);
-    client.write_all(b"01").unwrap();
-    hears(&mut device, b"f00000000");
-    device.write_all(b"01f00000001").unwrap(); // which is dropped
-    hears(&mut device, b"01");
+    let (relay, mut client) = joined(&mut device, &at, b"01");
     device.write_all(b"01").unwrap();
     hears(&mut client, b"01");
     drop(client);
@@ -48,12 +54,7 @@ fn a_serial_line_is_told_the_end() {
     assert_eq!(relay.ends().0, Some(0));
 
     // But not in the middle of a message, of which it would be taken for a piece.
-    let relay = Program::relay(&["127.0.0.1:0", &at]);
-    let mut client = connect(&relay.addr);
-    hears(&mut device, b"f00000000");
-    device.write_all(b"01f00000001").unwrap();
-    client.write_all(b"01r0001004echo00000005he").unwrap();
-    hears(&mut device, b"01r0001004echo00000005he");
+    let (relay, client) = joined(&mut device, &at, b"01r0001004echo00000005he");
     drop(client);
     relay.ends();
     device.set_read_timeout(Duration::from_millis(300)).unwrap();
@@ -61,12 +62,7 @@ fn a_serial_line_is_told_the_end() {
     device.set_read_timeout(HANG).unwrap();
 
     // And if the relay is interrupted.
-    let relay = Program::relay(&["127.0.0.1:0", &at]);
-    let mut client = connect(&relay.addr);
-    hears(&mut device, b"f00000000");
-    device.write_all(b"01f00000001").unwrap();
-    client.write_all(b"01").unwrap();
-    hears(&mut device, b"01");
+    let (relay, _client) = joined(&mut device, &at, b"01");
     assert_eq!(relay.interrupted().0, Some(143));
     hears(&mut device, b"f00000000");
 }

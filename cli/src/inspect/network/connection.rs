@@ -113,9 +113,9 @@ impl Connection {
         if segment.from == self.client { Side::Client } else { Side::Server }
     }
 
-    /// Whether the beginning of a side is one of this connection: it came twice, or answers
-    /// that of the other side.
-    pub(super) fn is_begun_by(&mut self, segment: &Segment<'_>) -> bool {
+    /// Takes the beginning of a side, if it is one of this connection: it came twice, or
+    /// answers that of the other side.
+    pub(super) fn takes_beginning(&mut self, segment: &Segment<'_>) -> bool {
         let side = self.side(segment) as usize;
         if self.initial[side].is_none() && self.initial[1 - side].is_some() {
             self.initial[side] = Some(segment.sequence);

@@ -128,7 +128,7 @@ impl Network<'_> {
         // what comes behind the end of the old connection is dropped as late copies are.
         if segment.is_syn
             && let Some(old) = self.connections.get_mut(&key)
-            && !old.is_begun_by(segment)
+            && !old.takes_beginning(segment)
         {
             self.end(key, None)?;
         }
